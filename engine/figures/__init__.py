@@ -1,0 +1,1 @@
+"""From image to panels, and what each panel is."""

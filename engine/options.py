@@ -1,0 +1,71 @@
+"""What a scan may be told: one frozen object, validated here, handed down, never global."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from semscan.engine.errors import UsageError
+
+SMALLEST_PANEL_PX = 128
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """Options of :func:`semscan.scan`.
+
+    Attributes:
+        fpr: share of genuine panels that may be flagged, per panel; ``None`` takes the smallest rate that the
+            model's calibration supports.
+        min_panel_px: panels whose shorter side is below this are listed as ``too_small``.
+        all_images: assess every panel, whatever the SEM-or-not gate says (results are marked by their kind).
+        model: name of a shipped model or path of a bundle; ``None`` takes the shipped default.
+        jobs: worker processes; ``None`` takes the number of usable cores.
+        batch_size: tiles in one inference batch, always padded to this size.
+        max_tiles_per_panel: tiles taken from one panel at most, spread evenly over it.
+        timeout_s: seconds one document may take before its worker is killed.
+        memory_mib: address space a worker may use beyond what it starts with, in MiB.
+        max_pixels: images with more pixels are not decoded.
+        max_pages: documents with more pages are refused with a notice.
+        max_file_mib: larger files are refused with a notice.
+        password: password tried on encrypted PDFs; never written to any record.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+
+    fpr: float | None = None
+    min_panel_px: int = SMALLEST_PANEL_PX
+    all_images: bool = False
+    model: str | None = None
+    jobs: int | None = None
+    batch_size: int = 32
+    max_tiles_per_panel: int = 16
+    timeout_s: float = 120.0
+    memory_mib: int = 2048
+    max_pixels: int = 200_000_000
+    max_pages: int = 5000
+    max_file_mib: int = 1024
+    password: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.fpr is not None and not 0.0 < self.fpr < 1.0:
+            raise UsageError(f"--fpr {self.fpr} is not a rate between 0 and 1", "try --fpr 0.05")
+        if self.min_panel_px < SMALLEST_PANEL_PX:
+            raise UsageError(
+                f"--min-panel {self.min_panel_px} is below the tile size of {SMALLEST_PANEL_PX} px",
+                "panels are never enlarged: a smaller panel holds too little evidence to assess",
+            )
+        for name in ("batch_size", "max_tiles_per_panel", "memory_mib", "max_pixels", "max_pages", "max_file_mib"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.jobs is not None and self.jobs < 1:
+            raise UsageError(f"--jobs {self.jobs} must be at least 1")
+        if self.timeout_s <= 0:
+            raise UsageError(f"--timeout {self.timeout_s} must be more than 0 seconds")
+
+    def to_json(self) -> dict[str, Any]:
+        """The options as JSON-ready values, without the password."""
+        values = asdict(self)
+        del values["password"]
+        return values

@@ -1,0 +1,37 @@
+"""One decoded image: grey pixels and what its stored form says about the evidence in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Raster:
+    """A decoded image, never resampled and never re-encoded.
+
+    Attributes:
+        grey: uint8 luminance plane, shape [H, W], C-contiguous.
+        encoding: how the pixels were stored: ``jpeg``, ``jpx``, ``flate``, ``lzw``, ``runlength``, ``ccitt``,
+            ``jbig2``, ``raw``, ``png``, ``tiff``, ...
+        components: colour components as stored (1 grey or indexed, 3 RGB/YCbCr, 4 CMYK).
+        bits: bits per component as stored.
+        sha256: hex digest of the stored bytes (the raw stream of a PDF image, the file of an image file).
+        jpeg_q: estimated JPEG quality 1-100 (standard tables), ``None`` for other encodings.
+        subsampling: ``4:4:4``, ``4:2:2``, ``4:2:0``, ... or ``None``.
+        load_colour: returns a small RGB view, uint8 [h, w, 3] with h = ceil(H / s), w = ceil(W / s) for some
+            s in 1, 2, 4, 8; ``None`` for an image stored with one component. Costs a second decode, so only
+            called for panels that look like micrographs.
+    """
+
+    grey: NDArray[np.uint8]
+    encoding: str
+    components: int
+    bits: int
+    sha256: str
+    jpeg_q: int | None = None
+    subsampling: str | None = None
+    load_colour: Callable[[], NDArray[np.uint8]] | None = None

@@ -1,0 +1,215 @@
+"""The records that a scan yields: the frozen types of schema ``semscan/1``.
+
+Each record becomes one JSON object whose first key is ``type``. Fields are only ever added. Coordinates ending in
+``_pt`` are PDF points with the origin at the top left of the crop box as displayed; ``_px`` are pixels of the
+stored image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from typing import Any, ClassVar, TypeAlias
+
+SCHEMA = "semscan/1"
+
+
+def to_jsonable(value: Any) -> Any:
+    """Plain JSON types for a record or a part of one; a record's ``type`` comes first.
+
+    >>> to_jsonable(Tool(version="1.2"))
+    {'version': '1.2'}
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        head = {"type": value.type} if hasattr(value, "type") else {}
+        return head | {f.name: to_jsonable(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {key: to_jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_jsonable(item) for item in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """The program that made a run."""
+
+    version: str
+    name: str = "semscan"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelId:
+    """The detector used: bundle name and SHA-256 of its file."""
+
+    id: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationId:
+    """The genuine reference behind the tail fractions; ``n`` counts panels, ``sources`` independent sources."""
+
+    id: str
+    n: int
+    sources: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """First record of a run: what was used, so that the run can be repeated."""
+
+    type: ClassVar[str] = "run"
+    run_id: str
+    tool: Tool
+    model: ModelId
+    calibration: CalibrationId
+    policy: dict[str, Any]
+    argv: tuple[str, ...]
+    device: str
+    backend: str
+    precision: str
+    started: str
+    offline: bool = True
+    schema: str = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a document holds. ``panels`` = ``sem`` + ``other``; ``sem`` = ``assessed`` + ``not_assessed``.
+
+    ``other`` maps a kind label (``graphic``, ``tem``, ...) to the number of panels of that kind, which were
+    recognised and left alone. ``sem`` counts panels taken for SEM or possibly SEM (kind ``uncertain``) and images
+    that could not be examined at all.
+    """
+
+    images: int = 0
+    figures: int = 0
+    panels: int = 0
+    sem: int = 0
+    assessed: int = 0
+    not_assessed: int = 0
+    flagged: int = 0
+    other: dict[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRecord:
+    """One input file after it was processed, or failed."""
+
+    type: ClassVar[str] = "document"
+    doc_id: str
+    path: str
+    media_type: str
+    bytes: int
+    pages: int
+    status: str
+    counts: Counts
+    p_any_false_flag: float
+    seconds: float
+    reason: str | None = None
+    container: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """The stored image that a panel was cut from.
+
+    ``source`` is ``embedded`` (raw stream of a PDF), ``inline`` or ``file``; ``object`` is the PDF object
+    (``"83 0"``); ``ppi`` the resolution as placed on the page; ``px`` and ``bbox_px`` are (w, h) and
+    (x0, y0, x1, y1).
+    """
+
+    sha256: str
+    px: tuple[int, int]
+    bbox_px: tuple[int, int, int, int]
+    source: str
+    encoding: str
+    object: str | None = None
+    jpeg_q: int | None = None
+    subsampling: str | None = None
+    components: int | None = None
+    bits: int | None = None
+    ppi: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KindRecord:
+    """What the gate takes a panel for, and its confidence in that label."""
+
+    label: str
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRecord:
+    """The genuine panels a score is compared with: ``n`` panels from ``sources`` independent sources."""
+
+    stratum: str
+    n: int
+    sources: int
+
+
+@dataclass(frozen=True, slots=True)
+class PanelRecord:
+    """One panel of one figure, assessed or not.
+
+    ``tail`` is the share of genuine reference panels of the same stratum that score at least as high, with
+    ``tail_ci95``; ``level`` is ``none``, ``note`` or ``look``. A panel that was not assessed carries ``reason`` and
+    ``detail`` instead. ``index`` and ``of`` give its place in reading order among the panels of its image.
+    """
+
+    type: ClassVar[str] = "panel"
+    panel_id: str
+    doc_id: str
+    status: str
+    page: int | None = None
+    page_label: str | None = None
+    figure: str | None = None
+    panel: str | None = None
+    index: int | None = None
+    of: int | None = None
+    bbox_pt: tuple[float, float, float, float] | None = None
+    image: ImageRecord | None = None
+    kind: KindRecord | None = None
+    score: float | None = None
+    tail: float | None = None
+    tail_ci95: tuple[float, float] | None = None
+    reference: ReferenceRecord | None = None
+    level: str | None = None
+    tiles: int | None = None
+    reason: str | None = None
+    detail: str | None = None
+    duplicate_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRecord:
+    """Something the user must know about an input; ``severity`` is ``error`` or ``warning``."""
+
+    type: ClassVar[str] = "notice"
+    severity: str
+    code: str
+    path: str
+    message: str
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryRecord:
+    """Last record of a run. ``expected_flags``: flags to expect if every assessed panel were genuine."""
+
+    type: ClassVar[str] = "summary"
+    run_id: str
+    documents: dict[str, int]
+    panels: dict[str, int]
+    expected_flags: float
+    expected_ci95: tuple[float, float]
+    exit_code: int
+    finished: str
+    seconds: float
+
+
+Record: TypeAlias = RunRecord | DocumentRecord | PanelRecord | NoticeRecord | SummaryRecord

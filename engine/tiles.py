@@ -1,0 +1,77 @@
+"""Native-resolution tiles of a panel.
+
+Tiles are cut, never resized. Their origins are even in the coordinates of the stored image because the NPR residual
+(Tan et al., CVPR 2024) is defined on the 2 x 2 grid of that image, so a tile scores the same wherever its panel
+starts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.geometry import Box
+
+
+def tile_origins(box: Box, tile_px: int, most: int) -> list[tuple[int, int]]:
+    """Origins ``(x, y)`` of at most ``most`` tiles that lie inside ``box``, even and spread over it.
+
+    Tiles do not overlap unless the box is less than two tiles wide or high in which case there is one column or
+    row, centred. When more than ``most`` fit, a regular sub-grid of them is kept.
+
+    Args:
+        box: region of the stored image that may be used, in its pixels.
+        tile_px: side of a tile in pixels, even.
+        most: largest number of tiles, at least 1.
+
+    Returns:
+        Origins in reading order; empty when no even-aligned tile fits.
+
+    >>> tile_origins(Box(1, 0, 300, 130), 128, 16)
+    [(2, 0), (170, 0)]
+    """
+    columns = _axis(box.x0, box.x1, tile_px)
+    rows = _axis(box.y0, box.y1, tile_px)
+    while len(columns) * len(rows) > most:
+        if len(columns) >= len(rows):
+            columns = _thin(columns)
+        else:
+            rows = _thin(rows)
+    return [(x, y) for y in rows for x in columns]
+
+
+def cut_tiles(grey: NDArray[np.uint8], origins: list[tuple[int, int]], tile_px: int) -> NDArray[np.uint8]:
+    """Copy tiles out of a grey plane.
+
+    Args:
+        grey: uint8 [H, W].
+        origins: from :func:`tile_origins`.
+        tile_px: side of a tile in pixels.
+
+    Returns:
+        uint8 [n, 1, tile_px, tile_px], C-contiguous.
+    """
+    tiles = np.empty((len(origins), 1, tile_px, tile_px), np.uint8)
+    for tile, (x, y) in zip(tiles, origins, strict=True):
+        tile[0] = grey[y : y + tile_px, x : x + tile_px]
+    return tiles
+
+
+def _axis(low: int, high: int, tile_px: int) -> list[int]:
+    """Even starts of non-overlapping tiles in ``low..high``, spread to both ends (one tile: centred)."""
+    first = low + (low & 1)
+    room = high - tile_px - first
+    if room < 0:
+        return []
+    count = room // tile_px + 1
+    if count == 1:
+        return [first + room // 2 // 2 * 2]
+    return [first + room * i // (count - 1) // 2 * 2 for i in range(count)]
+
+
+def _thin(starts: list[int]) -> list[int]:
+    """One start fewer, the rest spread evenly."""
+    count = len(starts) - 1
+    if count == 1:
+        return [starts[len(starts) // 2]]
+    return [starts[round(i * (len(starts) - 1) / (count - 1))] for i in range(count)]

@@ -1,0 +1,1 @@
+"""Build time: from a trained network to the graph that ships."""

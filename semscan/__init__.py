@@ -1,0 +1,1 @@
+"""Screen scientific PDFs for AI-generated electron micrographs."""

@@ -1,0 +1,1 @@
+"""Generators of fakes and the training, evaluation and calibration of the detector."""

@@ -1,0 +1,1 @@
+"""Our own labels of third-party images, by file name."""
