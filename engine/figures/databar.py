@@ -1,0 +1,169 @@
+"""Where an instrument's information bar ends and its micrograph begins.
+
+Microscopes write a strip with the voltage, the magnification and a scale bar below (rarely above) the picture:
+text on a flat black, white or grey ground, with a sharp straight edge. Its pixels are drawn, not measured, so it
+must not reach the detector. The rules below are our own; they were checked on bars of six makers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.geometry import Box
+
+_SMALLEST_SIDE_PX = 64
+_TALLEST_SHARE = 0.28
+_SHORTEST_PX = 9
+_SHORTEST_SHARE = 0.018
+_LOWEST_START_SHARE = 0.06
+_GROUND_IN_EDGE_ROW = 0.88
+_GROUND_BEYOND_EDGE = 0.7
+_GROUND_OVERALL = 0.5
+_MARK_CONTRAST = 60
+_MARKS_IN_TEXT_ROW = 6
+_TEXT_ROWS = 4
+_ODD_SHARE = 0.16
+_FLAT_ROWS_SHARE = 0.1
+_FLATNESS = 4
+_FLAT_SHARE = 0.8
+_FLAT_SHARE_IF_PLAIN = 0.7
+_BLACKEST, _WHITEST = 12, 243
+_GROUND_BEYOND_PLAIN_EDGE = 0.3
+_MOST_COLUMNS = 640
+_NARROWEST_INSET_SHARE = 0.4
+# Lossless bars are exactly flat, which is what tells a black bar from a black part of the micrograph next to it;
+# JPEG bars ring around their text. The tightest tolerance that gives a convincing bar wins.
+_TOLERANCES = (2, 10, 24)
+
+
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """The outer part of a panel: row 0 is the panel's edge, columns are thinned for speed."""
+
+    grey: NDArray[np.uint8]
+    panel_height_px: int
+
+    @property
+    def shortest_px(self) -> int:
+        return max(_SHORTEST_PX, int(_SHORTEST_SHARE * self.panel_height_px))
+
+
+def trim_data_bar(grey: NDArray[np.uint8], box: Box) -> Box:
+    """Take the instrument's information bar off a panel.
+
+    A bar is a strip along the bottom or the top edge that is at most 28 % of the panel's height, with rows of text
+    or marks on a flat ground of one grey level and a straight edge towards the picture. It spans the whole width,
+    or is an inset box over at least 40 % of the width near the edge. Text written straight onto the picture without
+    a ground of its own is not a bar and stays.
+
+    Args:
+        grey: uint8 [H, W], the stored image.
+        box: the panel in pixels of ``grey``.
+
+    Returns:
+        ``box`` without the bar, in the same coordinates; ``box`` itself when no bar is convincing.
+    """
+    if box.short_side < _SMALLEST_SIDE_PX:
+        return box
+    panel = grey[box.y0 : box.y1, box.x0 : box.x1]
+    below = _bar_height(panel[::-1])
+    if below:
+        return box._replace(y1=box.y1 - below)
+    return box._replace(y0=box.y0 + _bar_height(panel))
+
+
+def _bar_height(panel: NDArray[np.uint8]) -> int:
+    """Height in pixels of a bar that begins at row 0 of ``panel``; 0 when there is none."""
+    height, width = panel.shape
+    outer = panel[: int(_TALLEST_SHARE * height) + 3]
+    thinned = _Strip(np.ascontiguousarray(outer[:, :: -(-width // _MOST_COLUMNS)]), height)
+    for level in _ground_levels(thinned):
+        distance = np.abs(thinned.grey.astype(np.int16) - level)
+        for tolerance in _TOLERANCES:
+            end = _end_of_bar(thinned, distance, level, tolerance)
+            if end:
+                return end
+        end = _end_of_inset(thinned, distance, level)
+        if end:
+            return end
+    return 0
+
+
+def _ground_levels(strip: _Strip) -> list[int]:
+    """Grey levels that the ground of a bar may have: the commonest one near the edge, then black and white."""
+    outer = strip.grey[: max(_SHORTEST_PX, int(_LOWEST_START_SHARE * strip.panel_height_px))]
+    commonest = int(np.bincount(outer.ravel(), minlength=256).argmax())
+    return [commonest] + [level for level in (0, 255) if abs(level - commonest) > _TOLERANCES[0]]
+
+
+def _end_of_bar(strip: _Strip, distance: NDArray[np.int16], level: int, tolerance: int) -> int:
+    """First row beyond a bar with a ground of this level, 0 when no row makes a convincing end."""
+    ground = (distance <= tolerance).mean(axis=1)
+    rows = np.arange(len(ground))
+    # A few rows beyond the edge are skipped: JPEG and resampling blur it.
+    edges = (ground[:-4] >= _GROUND_IN_EDGE_ROW) & (ground[1:-3] < _GROUND_IN_EDGE_ROW)
+    beyond = np.maximum(ground[3:-1], ground[4:])
+    edges &= beyond <= _GROUND_BEYOND_EDGE
+    near = np.cumsum(distance <= max(_TOLERANCES), axis=0, dtype=np.int32)
+    overall = near.sum(axis=1) / ((rows + 1) * distance.shape[1])
+    edges &= (overall[:-4] >= _GROUND_OVERALL) & (rows[:-4] + 1 >= strip.shortest_px)
+    extreme = not _BLACKEST < level < _WHITEST
+    for last in np.flatnonzero(edges)[::-1]:
+        plain = extreme and bool(beyond[last] <= _GROUND_BEYOND_PLAIN_EDGE)
+        if _is_bar(distance[: last + 1], ground[: last + 1], plain):
+            return int(last) + 1
+    return 0
+
+
+def _is_bar(distance: NDArray[np.int16], ground: NDArray[np.float64], plain: bool) -> bool:
+    """Whether these rows look like text on a ground rather than like a dark or bright part of the picture.
+
+    Args:
+        distance: grey levels away from the ground, [rows, columns].
+        ground: share of ground in each row.
+        plain: the ground is black or white and hardly any of it lies beyond the edge.
+    """
+    marks = distance > _MARK_CONTRAST
+    changes = np.count_nonzero(marks[:, 1:] != marks[:, :-1], axis=1)
+    text_rows = int(np.count_nonzero(changes >= _MARKS_IN_TEXT_ROW))
+    # Between picture and bar a row either is ground with some text on it, or is a ruled line; it is never half
+    # noise. Anything else means that the picture goes on here.
+    odd = np.count_nonzero((distance > max(_TOLERANCES)) & ~marks) / distance.size
+    flat = distance[ground >= _GROUND_IN_EDGE_ROW]
+    if text_rows < _TEXT_ROWS or odd > _ODD_SHARE or len(flat) < _FLAT_ROWS_SHARE * len(distance):
+        return False
+    # Drawn ground has neither noise nor shading; a smooth micrograph under a label has both. Between text and a
+    # hard edge JPEG makes even drawn ground uneven, which is forgiven where the step to the picture is plain.
+    if plain:
+        return bool((flat <= max(_TOLERANCES) // 2).mean() >= _FLAT_SHARE_IF_PLAIN)
+    return bool((flat <= _FLATNESS).mean() >= _FLAT_SHARE and ((flat <= _FLATNESS).mean(axis=1) >= 0.5).all())
+
+
+def _end_of_inset(strip: _Strip, distance: NDArray[np.int16], level: int) -> int:
+    """First row beyond a box of ground that is narrower than the picture, 0 when there is none."""
+    near = distance <= _TOLERANCES[1]
+    width = near.shape[1]
+    reach = int(_LOWEST_START_SHARE * strip.panel_height_px) + strip.shortest_px
+    first, last = _longest_run(near[near[:reach].sum(axis=1).argmax()])
+    if last - first < _NARROWEST_INSET_SHARE * width:
+        return 0
+    ground = near[:, first:last].mean(axis=1)
+    flat = np.flatnonzero(ground >= 0.97)
+    if not len(flat) or flat[0] > _LOWEST_START_SHARE * strip.panel_height_px:
+        return 0
+    inside = distance[flat[0] :, first:last]
+    narrow = _Strip(strip.grey[flat[0] :, first:last], strip.panel_height_px)
+    end = _end_of_bar(narrow, inside, level, _TOLERANCES[1])
+    return int(flat[0]) + end if end else 0
+
+
+def _longest_run(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    """Half-open span of the longest run of true values; ``(0, 0)`` when there is none."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False]))))
+    if not len(edges):
+        return 0, 0
+    longest = int(np.argmax(edges[1::2] - edges[::2]))
+    return int(edges[2 * longest]), int(edges[2 * longest + 1])
