@@ -32,6 +32,7 @@ _FLAT_SHARE = 0.8
 _FLAT_SHARE_IF_PLAIN = 0.7
 _BLACKEST, _WHITEST = 12, 243
 _GROUND_BEYOND_PLAIN_EDGE = 0.3
+_JPEG_BLOCK_PX = 8
 _MOST_COLUMNS = 640
 _NARROWEST_INSET_SHARE = 0.4
 # Lossless bars are exactly flat, which is what tells a black bar from a black part of the micrograph next to it;
@@ -85,7 +86,9 @@ def _bar_height(panel: NDArray[np.uint8]) -> int:
         for tolerance in _TOLERANCES:
             end = _end_of_bar(thinned, distance, level, tolerance)
             if end:
-                return end
+                # The last block of a JPEG bar rings from the picture beside it; it still is bar.
+                fringe = (distance[end : end + _JPEG_BLOCK_PX] <= max(_TOLERANCES)).mean(axis=1)
+                return end + int(np.argmin(np.append(fringe >= _GROUND_IN_EDGE_ROW, False)))
         end = _end_of_inset(thinned, distance, level)
         if end:
             return end
