@@ -81,8 +81,9 @@ def _bar_height(panel: NDArray[np.uint8]) -> int:
     height, width = panel.shape
     outer = panel[: int(_TALLEST_SHARE * height) + 3]
     thinned = _Strip(np.ascontiguousarray(outer[:, :: -(-width // _MOST_COLUMNS)]), height)
+    signed = thinned.grey.astype(np.int16)
     for level in _ground_levels(thinned):
-        distance = np.abs(thinned.grey.astype(np.int16) - level)
+        distance = np.abs(signed - level)
         for tolerance in _TOLERANCES:
             end = _end_of_bar(thinned, distance, level, tolerance)
             if end:
@@ -104,14 +105,16 @@ def _ground_levels(strip: _Strip) -> list[int]:
 
 def _end_of_bar(strip: _Strip, distance: NDArray[np.int16], level: int, tolerance: int) -> int:
     """First row beyond a bar with a ground of this level, 0 when no row makes a convincing end."""
-    ground = (distance <= tolerance).mean(axis=1)
+    ground = np.count_nonzero(distance <= tolerance, axis=1) / distance.shape[1]
     rows = np.arange(len(ground))
     # A few rows beyond the edge are skipped: JPEG and resampling blur it.
     edges = (ground[:-4] >= _GROUND_IN_EDGE_ROW) & (ground[1:-3] < _GROUND_IN_EDGE_ROW)
     beyond = np.maximum(ground[3:-1], ground[4:])
     edges &= beyond <= _GROUND_BEYOND_EDGE
-    near = np.cumsum(distance <= max(_TOLERANCES), axis=0, dtype=np.int32)
-    overall = near.sum(axis=1) / ((rows + 1) * distance.shape[1])
+    if not edges.any():
+        return 0
+    near = np.count_nonzero(distance <= max(_TOLERANCES), axis=1)
+    overall = np.cumsum(near) / ((rows + 1) * distance.shape[1])
     edges &= (overall[:-4] >= _GROUND_OVERALL) & (rows[:-4] + 1 >= strip.shortest_px)
     extreme = not _BLACKEST < level < _WHITEST
     for last in np.flatnonzero(edges)[::-1]:
