@@ -1,0 +1,270 @@
+"""The pixels of an image in a PDF, from its raw stream: nothing is re-encoded, resampled or colour-managed on the way.
+
+JPEG and JPEG 2000 data go to Pillow as they are stored, so that a JPEG gives the same plane as the same bytes in a
+file. Everything else passes MuPDF's lossless stream filters and becomes grey by the module ``colourspace``. MuPDF's
+pixmaps serve only spot colours, whose tint functions it can evaluate, and its image extraction serves nothing: it
+re-encodes silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Protocol
+
+import numpy as np
+import pymupdf
+from PIL import Image
+
+from semscan.engine.errors import ImageUnusable, Reason
+from semscan.engine.imagefile import check_size, decode_jpeg, load_pixels, open_image, small_colour
+from semscan.engine.jpegfacts import jpeg_facts
+from semscan.engine.luminance import to_luminance
+from semscan.engine.pdf import colourspace, masks
+from semscan.engine.pdf.filters import (
+    ENCODINGS,
+    Filter,
+    decoded_stream,
+    raw_stream,
+    reject,
+    run_filters,
+    stream_filters,
+)
+from semscan.engine.pdf.syntax import Ref, Resolver, Value, numbers
+from semscan.engine.raster import Raster
+
+_JPEG_START, _JPEG_SEARCH_BYTES = b"\xff\xd8\xff", 1024
+_DEPTHS = (1, 2, 4, 8, 16)
+_ONE_BIT_FILTERS = ("CCITTFaxDecode", "JBIG2Decode")
+
+
+class InlineSource(Protocol):
+    """What is needed of a placement to decode its inline image."""
+
+    @property
+    def inline(self) -> tuple[dict[str, Value], bytes] | None:
+        """Dictionary (colour space already looked up) and stored bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """An image as it is stored; ``xref`` is 0 for an inline image."""
+
+    resolver: Resolver
+    xref: int
+    entries: dict[str, Value]
+    filters: list[Filter]
+    max_pixels: int
+
+    def get(self, key: str, short: str = "") -> Value:
+        return self.resolver.get(self.entries, key, short)
+
+    @property
+    def codec(self) -> str:
+        return self.filters[-1][0] if self.filters else ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        width, height = self.get("Width", "W"), self.get("Height", "H")
+        if not isinstance(width, int | float) or not isinstance(height, int | float):
+            raise ImageUnusable(Reason.CORRUPT, "the image declares no size")
+        return int(width), int(height)
+
+    def space(self, components: int) -> colourspace.ColourSpace | None:
+        """The declared colour space if it suits the number of stored components, otherwise the device space."""
+        declared = colourspace.read_colour_space(self.resolver, self.get("ColorSpace", "CS"))
+        if declared is not None and declared.components == components:
+            return declared
+        return colourspace.device_space(components)
+
+    def decode_array(self, components: int) -> list[float] | None:
+        return numbers(self.get("Decode", "D"), 2 * components)
+
+
+def decode_pdf_image(doc: pymupdf.Document, xref: int, max_pixels: int) -> Raster:
+    """Decode an image XObject to grey, soft mask and colour key laid on white.
+
+    A mask of another size than the image is resized to it by nearest neighbour; the image itself never is.
+
+    Args:
+        doc: the open, decrypted document; the raster's ``load_colour`` does not need it any more.
+        xref: object number of the image.
+        max_pixels: images that declare more pixels are refused before anything is decoded.
+
+    Returns:
+        The raster. ``sha256`` is that of the stored stream, before all filters.
+
+    Raises:
+        ImageUnusable: ``corrupt``, ``too_large``, ``unsupported_codec``, or ``not_sem`` for a stencil mask.
+        MemoryError: decoding needs more memory than there is.
+    """
+    resolver = Resolver(doc)
+    entries = resolver.resolve(Ref(xref))
+    if not isinstance(entries, dict):
+        raise ImageUnusable(Reason.CORRUPT, f"object {xref} is not an image")
+    stored = _Stored(resolver, xref, entries, stream_filters(resolver, entries), max_pixels)
+    return _decode(stored, lambda: raw_stream(doc, xref))
+
+
+def decode_inline_image(doc: pymupdf.Document, placement: InlineSource, max_pixels: int) -> Raster:
+    """Decode an image that stands in a content stream; otherwise as :func:`decode_pdf_image`.
+
+    Args:
+        doc: the open document.
+        placement: where the image is drawn, holding its dictionary and data.
+        max_pixels: larger images are refused.
+
+    Raises:
+        ImageUnusable: as :func:`decode_pdf_image`.
+        ValueError: the placement holds no inline image.
+    """
+    if placement.inline is None:
+        raise ValueError("the placement is not that of an inline image")
+    resolver = Resolver(doc)
+    entries, data = placement.inline
+    return _decode(_Stored(resolver, 0, entries, stream_filters(resolver, entries), max_pixels), lambda: data)
+
+
+def _decode(stored: _Stored, read: Callable[[], bytes]) -> Raster:
+    check_size(*stored.size, stored.max_pixels)
+    if stored.get("ImageMask", "IM") is True:
+        raise ImageUnusable(Reason.NOT_SEM, "a stencil mask: a shape without grey levels")
+    raw = read()
+    digest = sha256(raw).hexdigest()
+    if stored.codec == "DCTDecode":
+        raster, key = _decode_dct(stored, run_filters(raw, stored.filters[:-1]), digest)
+    elif stored.codec == "JPXDecode":
+        raster, key = _decode_jpx(stored, run_filters(raw, stored.filters[:-1]), digest), None
+    else:
+        raster, key = _decode_lossless(stored, raw, digest)
+    alpha = masks.read_alpha(stored.resolver, stored.entries, raster.grey.shape, key, stored.max_pixels, _mask_plane)
+    return raster if alpha is None else masks.on_white(raster, alpha)
+
+
+def _mask_plane(resolver: Resolver, entries: dict[str, Value], xref: int, max_pixels: int) -> Raster:
+    """The samples of a mask: an image without masks and stencil flag of its own."""
+    own = {key: value for key, value in entries.items() if key not in ("SMask", "Mask", "ImageMask", "SMaskInData")}
+    own["ColorSpace"] = None  # always one grey component, whatever it says
+    stored = _Stored(resolver, xref, own, stream_filters(resolver, own), max_pixels)
+    return _decode(stored, lambda: raw_stream(resolver.doc, xref))
+
+
+def _decode_dct(stored: _Stored, data: bytes, digest: str) -> tuple[Raster, masks.Samples | None]:
+    start = data.find(_JPEG_START, 0, _JPEG_SEARCH_BYTES)
+    data = _with_colour_transform(data[max(start, 0) :], stored.filters[-1][1].get("ColorTransform"))
+    facts = jpeg_facts(data)
+    count = facts.components
+    space, decode = stored.space(count), stored.decode_array(count)
+    if space is None:
+        raise ImageUnusable(Reason.UNSUPPORTED_CODEC, f"a JPEG with {count} components")
+    plain = space.kind == ("grey" if count == 1 else "rgb") and colourspace.is_default_decode(decode, space, 8)
+    if plain and not masks.has_colour_key(stored.resolver, stored.entries):
+        return decode_jpeg(data, stored.max_pixels, digest), None
+    check_size(facts.width_px, facts.height_px, stored.max_pixels)
+    with open_image(data, ("JPEG", "MPO"), stored.max_pixels) as image:
+        load_pixels(image)
+        samples = np.asarray(image)
+    samples = samples.reshape(*samples.shape[:2], -1)
+    if count == 4:
+        samples = 255 - samples  # Pillow takes every CMYK JPEG for an inverted one; a PDF says so by /Decode
+    raster = _raster_of(stored, _rendered(samples, space, decode, 8), digest, count, 8)
+    if plain:  # a colour key is tested on the colours, but the grey stays the stored luma
+        raster = replace(raster, grey=decode_jpeg(data, stored.max_pixels, digest).grey)
+    raster = replace(raster, jpeg_q=facts.quality, subsampling=facts.subsampling)
+    return raster, masks.Samples(samples)
+
+
+def _with_colour_transform(data: bytes, transform: Value) -> bytes:
+    """Tell the decoder of a /ColorTransform that contradicts its guess, by the marker that it listens to.
+
+    The entry only counts where the data have no Adobe marker (ISO 32000-1, table 13); a JFIF file is always YCbCr.
+    """
+    if not isinstance(transform, int) or b"Adobe" in data[:4096]:
+        return data
+    facts = jpeg_facts(data)
+    wanted = {3: 1 if transform else 0, 4: 2 if transform else 0}.get(facts.components)
+    if facts.jfif or facts.adobe_transform is not None or wanted is None:
+        return data
+    body = b"Adobe" + bytes((0, 100, 0, 0, 0, 0, wanted))
+    return data[:2] + b"\xff\xee" + (len(body) + 2).to_bytes(2) + body + data[2:]
+
+
+def _decode_jpx(stored: _Stored, data: bytes, digest: str) -> Raster:
+    with open_image(data, ("JPEG2000",), stored.max_pixels) as image:
+        load_pixels(image)
+    samples = np.asarray(image)
+    bands = 1 if samples.ndim == 2 else samples.shape[2]
+    bits = 16 if image.mode.startswith("I") else 8
+    declared = colourspace.read_colour_space(stored.resolver, stored.get("ColorSpace", "CS"))
+    # /Decode does not apply to JPEG 2000, except through a palette, where it would be the default one anyway.
+    if declared is not None and declared.components == bands and declared.kind not in ("grey", "rgb"):
+        return _raster_of(
+            stored, _rendered(samples.reshape(*samples.shape[:2], bands), declared, None, bits), digest, bands, bits
+        )
+    if image.mode in ("LA", "RGBA") and stored.get("SMaskInData") not in (1, 2):
+        image = image.convert(image.mode[:-1])
+    return _raster_of(stored, image, digest, len(set(image.getbands()) - {"A"}), bits)
+
+
+def _decode_lossless(stored: _Stored, raw: bytes, digest: str) -> tuple[Raster, masks.Samples | None]:
+    if stored.codec and stored.codec not in ENCODINGS:
+        raise ImageUnusable(Reason.UNSUPPORTED_CODEC, f"the filter {stored.codec[:40]} is unknown")
+    width, height = stored.size
+    bits = 1 if stored.codec in _ONE_BIT_FILTERS else stored.get("BitsPerComponent", "BPC")
+    bits = 8 if bits is None and stored.codec == "RunLengthDecode" else bits
+    if not isinstance(bits, int) or bits not in _DEPTHS:
+        raise ImageUnusable(Reason.CORRUPT, f"{bits!r} bits per component")
+    declared = colourspace.read_colour_space(stored.resolver, stored.get("ColorSpace", "CS"))
+    space = declared or (colourspace.device_space(1) if stored.entries.get("ColorSpace") is None else None)
+    if space is None:
+        raise ImageUnusable(Reason.UNSUPPORTED_CODEC, "the colour space is unknown or damaged")
+    if space.kind == "ink" and space.inks is None:
+        return _raster_of(stored, _spot_colours(stored), digest, space.components, bits), None
+    data = decoded_stream(stored.resolver.doc, stored.xref) if stored.xref else run_filters(raw, stored.filters)
+    expected = colourspace.row_bytes(width, space.components, bits) * height
+    if len(data) < expected:
+        raise ImageUnusable(Reason.CORRUPT, f"the data end after {len(data)} of {expected} bytes")
+    samples = colourspace.unpack_samples(data, width, height, space.components, bits)
+    image = _rendered(samples, space, stored.decode_array(space.components), bits)
+    return _raster_of(stored, image, digest, space.components, bits), masks.Samples(samples)
+
+
+def _rendered(
+    samples: masks.SampleArray, space: colourspace.ColourSpace, decode: list[float] | None, bits: int
+) -> Image.Image:
+    image = colourspace.render(samples, space, decode, bits)
+    if image is None:
+        raise ImageUnusable(Reason.UNSUPPORTED_CODEC, "spot colours in this kind of image data")
+    return image
+
+
+def _spot_colours(stored: _Stored) -> Image.Image:
+    """Separation and DeviceN with spot colours, through their tint functions as MuPDF evaluates them."""
+    if not stored.xref:
+        raise ImageUnusable(Reason.UNSUPPORTED_CODEC, "spot colours in an inline image")
+    try:
+        pixmap = pymupdf.Pixmap(stored.resolver.doc, stored.xref)
+        if pixmap.colorspace is None or pixmap.colorspace.n not in (1, 3):
+            pixmap = pymupdf.Pixmap(pymupdf.csRGB, pixmap)
+        if pixmap.alpha:
+            pixmap = pymupdf.Pixmap(pixmap, 0)
+    except (RuntimeError, ValueError) as error:  # MuPDF's own exceptions derive from RuntimeError
+        raise reject(error) from error
+    return Image.frombytes("L" if pixmap.n == 1 else "RGB", (pixmap.width, pixmap.height), pixmap.samples)
+
+
+def _raster_of(stored: _Stored, image: Image.Image, digest: str, components: int, bits: int) -> Raster:
+    colour = None
+    if image.mode not in ("L", "LA", "I;16", "I"):
+        colour = small_colour(image)
+        if components == 1 and bool((colour == colour[..., :1]).all()):
+            colour = None
+    return Raster(
+        grey=to_luminance(image),
+        encoding=ENCODINGS.get(stored.codec, "raw"),
+        components=components,
+        bits=bits,
+        sha256=digest,
+        load_colour=None if colour is None else colour.copy,
+    )
