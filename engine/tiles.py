@@ -16,8 +16,7 @@ from semscan.engine.geometry import Box
 def tile_origins(box: Box, tile_px: int, most: int) -> list[tuple[int, int]]:
     """Origins ``(x, y)`` of at most ``most`` tiles that lie inside ``box``, even and spread over it.
 
-    Tiles do not overlap unless the box is less than two tiles wide or high in which case there is one column or
-    row, centred. When more than ``most`` fit, a regular sub-grid of them is kept.
+    Tiles never overlap. When more than ``most`` fit, fewer columns or rows are spread over the whole box.
 
     Args:
         box: region of the stored image that may be used, in its pixels.
@@ -28,16 +27,16 @@ def tile_origins(box: Box, tile_px: int, most: int) -> list[tuple[int, int]]:
         Origins in reading order; empty when no even-aligned tile fits.
 
     >>> tile_origins(Box(1, 0, 300, 130), 128, 16)
-    [(2, 0), (170, 0)]
+    [(2, 0), (172, 0)]
     """
-    columns = _axis(box.x0, box.x1, tile_px)
-    rows = _axis(box.y0, box.y1, tile_px)
-    while len(columns) * len(rows) > most:
-        if len(columns) >= len(rows):
-            columns = _thin(columns)
+    columns, rows = _fitting(box.x0, box.x1, tile_px), _fitting(box.y0, box.y1, tile_px)
+    while columns * rows > most:
+        if columns >= rows:
+            columns -= 1
         else:
-            rows = _thin(rows)
-    return [(x, y) for y in rows for x in columns]
+            rows -= 1
+    starts_x = _spread(box.x0, box.x1, tile_px, columns)
+    return [(x, y) for y in _spread(box.y0, box.y1, tile_px, rows) for x in starts_x]
 
 
 def cut_tiles(grey: NDArray[np.uint8], origins: list[tuple[int, int]], tile_px: int) -> NDArray[np.uint8]:
@@ -57,21 +56,15 @@ def cut_tiles(grey: NDArray[np.uint8], origins: list[tuple[int, int]], tile_px: 
     return tiles
 
 
-def _axis(low: int, high: int, tile_px: int) -> list[int]:
-    """Even starts of non-overlapping tiles in ``low..high``, spread to both ends (one tile: centred)."""
+def _fitting(low: int, high: int, tile_px: int) -> int:
+    """How many even-aligned tiles fit side by side."""
+    return max(0, (high - low - (low & 1)) // tile_px)
+
+
+def _spread(low: int, high: int, tile_px: int, count: int) -> list[int]:
+    """Even starts of ``count`` tiles, from one end to the other (a single one: centred)."""
     first = low + (low & 1)
     room = high - tile_px - first
-    if room < 0:
-        return []
-    count = room // tile_px + 1
     if count == 1:
-        return [first + room // 2 // 2 * 2]
+        return [first + room // 4 * 2]
     return [first + room * i // (count - 1) // 2 * 2 for i in range(count)]
-
-
-def _thin(starts: list[int]) -> list[int]:
-    """One start fewer, the rest spread evenly."""
-    count = len(starts) - 1
-    if count == 1:
-        return [starts[len(starts) // 2]]
-    return [starts[round(i * (len(starts) - 1) / (count - 1))] for i in range(count)]

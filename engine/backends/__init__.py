@@ -1,1 +1,33 @@
-"""Inference runtimes behind one small protocol."""
+"""Inference runtimes behind one small protocol. The choice is strict: nothing falls back to something else."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.bundle import Bundle
+
+
+class Backend(Protocol):
+    """What the pipeline needs of a runtime."""
+
+    name: str
+    device: str
+    precision: str
+
+    def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits, float32 [B], of tiles, uint8 [B, 1, T, T]; each depends on its own tile only."""
+        ...
+
+
+def open_backend(bundle: Bundle) -> Backend:
+    """The runtime for a bundle: ONNX Runtime on the CPU.
+
+    Raises:
+        DeviceError, ModelError: see :class:`semscan.engine.backends.onnxruntime.OnnxRuntimeBackend`.
+    """
+    from semscan.engine.backends.onnxruntime import OnnxRuntimeBackend
+
+    return OnnxRuntimeBackend(bundle)

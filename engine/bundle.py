@@ -1,0 +1,188 @@
+"""The self-describing model file: an ONNX graph whose metadata carries all that a score needs to mean something.
+
+The metadata is read straight from the protobuf, so that listing models, opening a worker or printing a model card
+needs no inference runtime.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.calibration import Calibration
+from semscan.engine.errors import ModelError
+
+MODELS = Path(__file__).parent / "models"
+DEFAULT_MODEL = "sem-0"
+FORMAT = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """Tiles with known logits: uint8 [n, 1, T, T] and float32 [n]."""
+
+    tiles: NDArray[np.uint8]
+    logits: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A detector with its calibration.
+
+    Attributes:
+        path: the ``.onnx`` file.
+        id: name of the model.
+        sha256: hex digest of the file.
+        tile_px: side of the tiles it takes, in pixels.
+        calibration: genuine reference.
+        metadata: every ``semscan.*`` entry, without the prefix, as stored.
+    """
+
+    path: Path
+    id: str
+    sha256: str
+    tile_px: int
+    calibration: Calibration
+    metadata: dict[str, str]
+
+    @property
+    def card(self) -> str:
+        """The model card, Markdown."""
+        return self.metadata["card"]
+
+    def golden(self) -> Golden:
+        """The tiles of the self-test."""
+        data = json.loads(self.metadata["golden"])
+        shape = (int(data["n"]), 1, self.tile_px, self.tile_px)
+        tiles = np.frombuffer(zlib.decompress(base64.b64decode(data["tiles"])), np.uint8).reshape(shape)
+        return Golden(tiles, np.asarray(data["logits"], np.float32))
+
+
+def list_models() -> list[Path]:
+    """The shipped bundles, by name."""
+    return sorted(MODELS.glob("*.onnx"))
+
+
+def load_bundle(model: str | None = None) -> Bundle:
+    """Read a bundle.
+
+    Args:
+        model: name of a shipped model or path of a ``.onnx`` file; ``None`` for the default.
+
+    Raises:
+        ModelError: there is no such model, or the file is not a complete semscan bundle.
+    """
+    path = _find(model or DEFAULT_MODEL)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"the model {path} cannot be read: {error.strerror}") from error
+    try:
+        metadata = dict(_metadata(data))
+    except (ValueError, IndexError) as error:
+        raise ModelError(f"{path} is not a whole ONNX file", "semscan models list shows the shipped models") from error
+    if metadata.get("format") != FORMAT:
+        raise ModelError(
+            f"{path} is not a semscan bundle of format {FORMAT}", "semscan export onnx writes one from a training run"
+        )
+    try:
+        return Bundle(
+            path=path,
+            id=metadata["id"],
+            sha256=hashlib.sha256(data).hexdigest(),
+            tile_px=int(metadata["tile_px"]),
+            calibration=Calibration.from_json(json.loads(metadata["calibration"])),
+            metadata=metadata,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"the bundle {path} has unusable metadata: {error}", "train or download it again") from error
+
+
+def _find(model: str) -> Path:
+    shipped = {path.stem: path for path in list_models()}
+    if model in shipped:
+        return shipped[model]
+    path = Path(model)
+    if path.is_file():
+        return path
+    raise ModelError(
+        f"there is no model {model!r}",
+        f"shipped models: {', '.join(shipped) or 'none'}; or give the path of a .onnx file",
+    )
+
+
+_PREFIX = "semscan."
+_METADATA_PROPS = 14  # field number in onnx.ModelProto; its entries have key = 1, value = 2
+
+
+def _metadata(model: bytes) -> Iterator[tuple[str, str]]:
+    """The ``semscan.*`` entries of a serialised ``onnx.ModelProto``, without the prefix."""
+    for number, value in _fields(model):
+        if number == _METADATA_PROPS:
+            entry = {n: v.decode() for n, v in _fields(value)}
+            key = entry.get(1, "")
+            if key.startswith(_PREFIX):
+                yield key.removeprefix(_PREFIX), entry.get(2, "")
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """Length-delimited fields of a protobuf message; other wire types are stepped over.
+
+    Raises:
+        ValueError, IndexError: the message is cut off or malformed.
+    """
+    view, at = memoryview(message), 0
+    while at < len(view):
+        key, at = _varint(view, at)
+        number, wire_type = key >> 3, key & 7
+        if wire_type == 2:
+            size, at = _varint(view, at)
+            if at + size > len(view):
+                raise ValueError("a field reaches past the end")
+            yield number, bytes(view[at : at + size])
+            at += size
+        elif wire_type == 0:
+            _, at = _varint(view, at)
+        elif wire_type in (1, 5):
+            at += 8 if wire_type == 1 else 4
+        else:
+            raise ValueError(f"unknown wire type {wire_type}")
+
+
+def _varint(view: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = view[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError("a number is too long")
+
+
+def describe(bundle: Bundle) -> dict[str, Any]:
+    """What ``semscan models info`` prints, as JSON-ready values."""
+    calibration = bundle.calibration
+    return {
+        "id": bundle.id,
+        "path": str(bundle.path),
+        "sha256": bundle.sha256,
+        "tile_px": bundle.tile_px,
+        "calibration": {
+            "id": calibration.id,
+            "supported_rate": calibration.supported_rate(),
+            "smallest_bound": round(calibration.smallest_bound(), 4),
+            "strata": {s.name: {"panels": s.panels, "sources": s.sources} for s in calibration.strata.values()},
+        },
+    }

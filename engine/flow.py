@@ -1,0 +1,251 @@
+"""The stream of a scan: workers' messages > panels > batches > tail fractions > records, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.aggregate import assess
+from semscan.engine.backends import Backend
+from semscan.engine.batcher import Batcher
+from semscan.engine.bundle import Bundle
+from semscan.engine.errors import NoticeCode, Reason
+from semscan.engine.options import ScanOptions
+from semscan.engine.pdf import wire
+from semscan.engine.pdf.pool import Pool, Progressed
+from semscan.engine.records import DocumentRecord, NoticeRecord, PanelRecord, Record, ReferenceRecord
+from semscan.engine.sources import Document, find_documents
+from semscan.engine.stats import ScanStats, Stopwatch
+from semscan.engine.tally import Tally, document_record
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a scan is; ``documents_total`` is ``None`` while folders are still being walked."""
+
+    documents_done: int
+    documents_total: int | None
+    panels: int
+    flagged: int
+    failed: int
+
+
+@dataclass(slots=True)
+class OpenDocument:
+    """A document whose panels are still coming in or being scored."""
+
+    source: Document
+    started: float
+    attempt: int = 1
+    doc_id: str = ""
+    pages: int = 0
+    done: wire.Done | None = None
+    panels: dict[str, PanelRecord] = field(default_factory=dict)
+    pending: dict[str, wire.Found] = field(default_factory=dict)
+    notices: list[NoticeRecord] = field(default_factory=list)
+
+    def record(self, rate: float) -> DocumentRecord:
+        """The finished document's record."""
+        done = self.done or wire.Done()
+        return document_record(
+            doc_id=self.doc_id,
+            path=str(self.source.path),
+            media_type=self.source.media_type,
+            size_bytes=self.source.bytes,
+            pages=self.pages,
+            images=done.images,
+            figures=done.figures,
+            panels=self.panels.values(),
+            notices=self.notices,
+            rate=rate,
+            seconds=time.monotonic() - self.started,
+        )
+
+    def restart(self, attempt: int) -> None:
+        """Forget what an earlier try found."""
+        self.attempt = attempt
+        self.panels.clear()
+        self.pending.clear()
+        self.notices.clear()
+
+
+_PanelKey: TypeAlias = tuple[int, int, str]
+"""Document, try, panel."""
+
+
+class Flow:
+    """What happens between the workers' messages and the records of one scan.
+
+    Args:
+        bundle: the model.
+        backend: its runtime.
+        options: the rules.
+        rate: share of genuine panels that may be flagged.
+        pool: the workers.
+        progress: called after every document.
+        stats: filled while the scan runs.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        backend: Backend,
+        options: ScanOptions,
+        rate: float,
+        pool: Pool,
+        progress: Callable[[Progress], None] | None,
+        stats: ScanStats,
+    ) -> None:
+        self._bundle, self._options, self._rate, self._pool = bundle, options, rate, pool
+        self._progress, self._stats = progress, stats
+        self._batcher: Batcher[_PanelKey] = Batcher(_Timed(backend, stats), options.batch_size, bundle.tile_px)
+        self._tally = Tally(bundle.calibration, rate)
+        self._open: dict[int, OpenDocument] = {}
+        self._found = 0
+        self._all_found = False
+        self._refused: list[NoticeRecord] = []
+
+    def records(self, paths: Iterable[str | os.PathLike[str]], run_id: str) -> Iterator[Record]:
+        """All records after the first."""
+        for progressed in self._pool.run(self._tasks(paths)):
+            yield from self._take_notices()
+            self._take(progressed)
+            yield from self._close_finished()
+            if self._starving():
+                self._score(self._batcher.flush())
+                yield from self._close_finished()
+        self._score(self._batcher.flush())
+        yield from self._close_finished()
+        yield from self._take_notices()
+        yield self._tally.summary(run_id)
+
+    def _tasks(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[int, wire.Task]]:
+        options = self._options
+        for source in find_documents(paths):
+            if isinstance(source, NoticeRecord):
+                self._refused.append(source)
+                continue
+            if source.bytes > options.max_file_mib * 2**20:
+                message = f"the file has {source.bytes / 2**20:.0f} MiB, more than the limit of {options.max_file_mib}"
+                self._refused.append(NoticeRecord("error", NoticeCode.FILE_TOO_LARGE, str(source.path), message))
+                continue
+            key = self._found
+            self._found += 1
+            self._open[key] = OpenDocument(source, time.monotonic())
+            yield (
+                key,
+                wire.Task(
+                    path=str(source.path),
+                    media_type=source.media_type,
+                    tile_px=self._bundle.tile_px,
+                    max_tiles=options.max_tiles_per_panel,
+                    min_panel_px=options.min_panel_px,
+                    max_pixels=options.max_pixels,
+                    max_pages=options.max_pages,
+                    all_images=options.all_images,
+                    timeout_s=options.timeout_s,
+                    password=options.password,
+                ),
+            )
+        self._all_found = True
+
+    def _take_notices(self) -> Iterator[NoticeRecord]:
+        for notice in self._refused:
+            self._tally.add_notice(notice)
+            yield notice
+        self._refused.clear()
+
+    def _take(self, progressed: Progressed) -> None:
+        """One message of a worker."""
+        key, attempt, message = progressed.key, progressed.attempt, progressed.message
+        document = self._open[key]
+        if attempt != document.attempt:
+            document.restart(attempt)
+        if isinstance(message, wire.Opened):
+            document.doc_id, document.pages = message.doc_id, message.pages
+        elif isinstance(message, wire.Noted):
+            document.notices.append(message.notice)
+        elif isinstance(message, wire.Done):
+            document.done = message
+            self._stats.add(message.seconds)
+            self._stats.images += message.images
+        else:
+            self._take_panel(key, document, message)
+
+    def _take_panel(self, key: int, document: OpenDocument, found: wire.Found) -> None:
+        record = found.record
+        self._stats.panels += 1
+        if found.tiles is not None and not self._bundle.calibration.smoothness.covers(found.smoothness):
+            detail = f"smoothness {found.smoothness:.2f} lies outside that of the genuine reference panels"
+            record = replace(
+                record, status="not_assessed", reason=Reason.BELOW_QUALITY_FLOOR, detail=detail, tiles=None
+            )
+        document.panels[record.panel_id] = record
+        if record.status == "assessed" and found.tiles is not None:
+            document.pending[record.panel_id] = replace(found, tiles=None)
+            self._stats.tiles += len(found.tiles)
+            self._score(self._batcher.add((key, document.attempt, record.panel_id), found.tiles))
+
+    def _score(self, scored: Iterable[tuple[_PanelKey, NDArray[np.float32]]]) -> None:
+        """Panels whose last tile was scored."""
+        for (key, attempt, panel_id), logits in scored:
+            document = self._open.get(key)
+            if document is None or document.attempt != attempt:
+                continue  # the worker died after sending this panel, and the document was tried again
+            found = document.pending.pop(panel_id)
+            calibration = self._bundle.calibration
+            stratum = calibration.strata[found.stratum]
+            result = assess(logits, found.smoothness, stratum, calibration, self._rate)
+            document.panels[panel_id] = replace(
+                document.panels[panel_id],
+                score=round(result.score, 4),
+                tail=round(result.tail.value, 6),
+                tail_ci95=(round(result.tail.low, 6), round(result.tail.high, 6)),
+                reference=ReferenceRecord(stratum.name, stratum.panels, stratum.sources),
+                level=result.level,
+            )
+
+    def _starving(self) -> bool:
+        """Whether finished documents wait for a batch that nothing fills any more."""
+        return bool(self._open) and all(document.done for document in self._open.values())
+
+    def _close_finished(self) -> Iterator[Record]:
+        for key in [key for key, document in self._open.items() if document.done and not document.pending]:
+            document = self._open.pop(key)
+            record = document.record(self._rate)
+            panels = document.panels.values()
+            self._stats.documents += 1
+            self._tally.add_document(record, panels, document.notices)
+            yield record
+            yield from panels
+            yield from document.notices
+            self._report_progress()
+
+    def _report_progress(self) -> None:
+        if self._progress is None:
+            return
+        tally = self._tally
+        total = self._found if self._all_found else None
+        found = tally.panels["assessed"] + tally.panels["not_assessed"] + tally.panels["other"]
+        self._progress(Progress(tally.read + tally.failed, total, found, tally.panels["flagged"], tally.failed))
+
+
+class _Timed:
+    """A backend whose time is counted."""
+
+    def __init__(self, backend: Backend, stats: ScanStats) -> None:
+        self._backend, self._stats = backend, stats
+        self.name, self.device, self.precision = backend.name, backend.device, backend.precision
+
+    def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        watch = Stopwatch()
+        with watch.stage("infer"):
+            logits = self._backend.infer(tiles)
+        self._stats.add(watch.seconds)
+        return logits

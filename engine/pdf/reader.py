@@ -1,0 +1,105 @@
+"""One PDF: opening it, what is drawn on a page, and the pixels of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pymupdf
+
+from semscan.engine.errors import DocumentUnusable, NoticeCode
+from semscan.engine.geometry import Box
+from semscan.engine.pdf.captions import figure_labels, page_label
+from semscan.engine.pdf.decode import decode_inline_image, decode_pdf_image
+from semscan.engine.pdf.placements import Placement, page_placements, pixel_box_to_page, placement_ppi
+from semscan.engine.raster import Raster
+
+pymupdf.TOOLS.mupdf_display_errors(False)
+pymupdf.TOOLS.mupdf_display_warnings(False)
+
+HEAD_BYTES = 1024
+"""Readers accept a PDF whose header starts within this many bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedImage:
+    """An image where it is drawn, with the labels printed near it."""
+
+    placement: Placement
+    page_label: str | None
+    figure: str | None
+
+    def ppi(self, width: int, height: int) -> int | None:
+        """Resolution as placed, in pixels per inch."""
+        return placement_ppi(self.placement, (width, height))
+
+    def box_on_page(self, box: Box, width: int, height: int) -> tuple[float, float, float, float]:
+        """A pixel box in page points."""
+        return pixel_box_to_page(self.placement, box, (width, height))
+
+
+class PdfReader:
+    """An open PDF.
+
+    Args:
+        data: the file.
+        password: tried when the file is encrypted.
+        max_pages: more pages are refused.
+
+    Raises:
+        DocumentUnusable: not a PDF, damaged beyond opening, encrypted, without pages, or with too many.
+    """
+
+    def __init__(self, data: bytes, password: str | None, max_pages: int) -> None:
+        if b"%PDF-" not in data[:HEAD_BYTES]:
+            raise DocumentUnusable(NoticeCode.NOT_A_PDF, "the file does not start like a PDF")
+        try:
+            self._doc = pymupdf.open(stream=data, filetype="pdf")
+            if self._doc.needs_pass and not self._doc.authenticate(password or ""):
+                wrong = "the password is wrong" if password else "the PDF needs a password (--password)"
+                raise DocumentUnusable(NoticeCode.ENCRYPTED, wrong)
+            self.pages: int = self._doc.page_count
+        except (RuntimeError, ValueError) as error:  # MuPDF's exceptions derive from RuntimeError
+            raise _unusable(error) from error
+        if not self.pages:
+            raise DocumentUnusable(NoticeCode.NO_PAGES, "the PDF has no readable page")
+        if self.pages > max_pages:
+            raise DocumentUnusable(NoticeCode.TOO_MANY_PAGES, f"{self.pages} pages, more than the limit of {max_pages}")
+
+    def page_images(self, index: int) -> tuple[list[PlacedImage], str | None]:
+        """Images drawn on page ``index`` (0-based), in drawing order, and what was wrong with the page, if anything."""
+        try:
+            placements = page_placements(self._doc, index)
+            if not placements:
+                return [], None
+            label = page_label(self._doc, index)
+            figures = figure_labels(self._doc[index], placements)
+        except (RuntimeError, ValueError) as error:
+            if _is_out_of_memory(error):
+                raise MemoryError from error
+            return [], f"the page cannot be read: {_sentence(error)}"
+        return [PlacedImage(p, label, figure) for p, figure in zip(placements, figures, strict=True)], None
+
+    def decode(self, placement: Placement, max_pixels: int) -> Raster:
+        """Pixels of a drawn image.
+
+        Raises:
+            ImageUnusable: they cannot be had.
+        """
+        if placement.xref:
+            return decode_pdf_image(self._doc, placement.xref, max_pixels)
+        return decode_inline_image(self._doc, placement, max_pixels)
+
+
+def _unusable(error: Exception) -> DocumentUnusable:
+    if _is_out_of_memory(error):
+        return DocumentUnusable(NoticeCode.OUT_OF_MEMORY, "the document needs more memory than a worker may use")
+    return DocumentUnusable(NoticeCode.CORRUPT, f"the PDF is damaged: {_sentence(error)}")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return "alloc" in str(error) and "failed" in str(error)
+
+
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text.removeprefix("code=").strip()[:160] or type(error).__name__

@@ -1,0 +1,70 @@
+"""The process that opens hostile files: one document at a time, killable, with a memory cap and a deadline.
+
+Started as ``python -m semscan.engine.pdf.worker FD MEMORY_MIB`` by :mod:`semscan.engine.pdf.pool`. A plain child
+process instead of :mod:`multiprocessing`: it never imports the caller's ``__main__`` and shares no threads, locks or
+file descriptors with it.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from semscan.engine.errors import DocumentUnusable, NoticeCode
+from semscan.engine.examine import Examiner
+from semscan.engine.pdf import wire
+from semscan.engine.records import NoticeRecord
+
+GRACE_S = 5.0
+"""A worker whose supervisor died ends itself after its deadline plus this, in seconds of its own computing time."""
+
+
+def main(argv: list[str]) -> None:
+    """Serve tasks until the supervisor hangs up."""
+    connection = Connection(int(argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides what an interrupt means
+    examiner = Examiner()
+    _cap_memory(int(argv[2]))
+    while True:
+        try:
+            task = wire.receive_task(connection)
+        except EOFError:
+            return
+        signal.setitimer(signal.ITIMER_PROF, task.timeout_s + GRACE_S)  # default action: the process ends
+        try:
+            serve(examiner, task, connection)
+        except BrokenPipeError:
+            return
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def serve(examiner: Examiner, task: wire.Task, connection: Connection) -> None:
+    """Examine one document; whatever is wrong with it becomes a message, the last one is :class:`wire.Done`."""
+    done = wire.Done()
+    try:
+        done = examiner.examine(task, lambda message: wire.send(connection, message))
+    except DocumentUnusable as error:
+        _report(connection, task, error.code, error.message)
+    except MemoryError:
+        _report(connection, task, NoticeCode.OUT_OF_MEMORY, "the document needs more memory than a worker may use")
+    wire.send(connection, done)
+
+
+def _report(connection: Connection, task: wire.Task, code: NoticeCode, message: str) -> None:
+    wire.send(connection, wire.Noted(NoticeRecord(severity="error", code=code, path=task.path, message=message)))
+
+
+def _cap_memory(memory_mib: int) -> None:
+    """Let the address space grow by ``memory_mib`` MiB and no further (Linux; elsewhere the deadline must do)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + memory_mib * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,105 @@
+"""A scan from the outside: load the model, prove the runtime, stream records."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from semscan import __version__
+from semscan.engine.backends import Backend, open_backend
+from semscan.engine.bundle import Bundle, load_bundle
+from semscan.engine.errors import UsageError
+from semscan.engine.flow import Flow, Progress
+from semscan.engine.options import ScanOptions
+from semscan.engine.pdf.pool import Pool
+from semscan.engine.records import CalibrationId, ModelId, Record, RunRecord, Tool
+from semscan.engine.selftest import golden_self_test
+from semscan.engine.stats import ScanStats
+
+Paths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+
+def scan(
+    paths: Paths,
+    options: ScanOptions | None = None,
+    *,
+    argv: Sequence[str] = (),
+    progress: Callable[[Progress], None] | None = None,
+    stats: ScanStats | None = None,
+    backend: Backend | None = None,
+) -> Iterator[Record]:
+    """Scan files and folders.
+
+    Args:
+        paths: one path or several: PDFs, images, folders.
+        options: see :class:`ScanOptions`.
+        argv: command line to note in the run record.
+        progress: called after every document.
+        stats: filled with counts and stage times.
+        backend: a runtime to use instead of the model's own; its scores are not checked against golden tiles.
+
+    Yields:
+        A :class:`RunRecord`; for each document, when it is finished, its :class:`DocumentRecord`, its panels in the
+        order of the document and its notices; a :class:`SummaryRecord` at the end.
+
+    Raises:
+        SemscanError: the run was refused before anything was scanned.
+
+    >>> from semscan.engine.records import SummaryRecord
+    >>> for record in scan("examples/paper.pdf"):  # doctest: +SKIP
+    ...     if isinstance(record, SummaryRecord):
+    ...         print(record.panels["flagged"], "flagged,", record.expected_flags, "expected")
+    """
+    options = options or ScanOptions()
+    bundle = load_bundle(options.model)
+    rate = _rate(bundle, options)
+    jobs = options.jobs or len(os.sched_getaffinity(0))
+    with Pool(jobs, options.memory_mib, options.timeout_s) as pool:
+        pool.warm_up()  # while this process loads the runtime
+        if backend is None:
+            backend = open_backend(bundle)
+            golden_self_test(bundle, backend)
+        run = _run_record(bundle, backend, options, rate, argv)
+        yield run
+        listed = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+        yield from Flow(bundle, backend, options, rate, pool, progress, stats or ScanStats()).records(
+            listed, run.run_id
+        )
+
+
+def _rate(bundle: Bundle, options: ScanOptions) -> float:
+    """The rate to flag at.
+
+    Raises:
+        UsageError: the calibration has too few independent sources for the rate that was asked for.
+    """
+    calibration = bundle.calibration
+    if options.fpr is None:
+        return calibration.supported_rate()
+    bound = calibration.smallest_bound()
+    if options.fpr < bound:
+        raise UsageError(
+            f"--fpr {options.fpr:g} is below what {bundle.id} can support: its {calibration.sources} independent "
+            f"genuine sources bound the rate at {bound:.3f} with 95 % confidence",
+            f"use --fpr {calibration.supported_rate():g} or a model calibrated on more sources",
+        )
+    return options.fpr
+
+
+def _run_record(bundle: Bundle, backend: Backend, options: ScanOptions, rate: float, argv: Sequence[str]) -> RunRecord:
+    calibration = bundle.calibration
+    return RunRecord(
+        run_id=uuid.uuid4().hex,
+        tool=Tool(__version__),
+        model=ModelId(bundle.id, bundle.sha256),
+        calibration=CalibrationId(calibration.id, calibration.n, calibration.sources),
+        policy={"fpr_per_panel": rate, **options.to_json()},
+        argv=tuple(argv),
+        device=backend.device,
+        backend=backend.name,
+        precision=backend.precision,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,147 @@
+"""Counting: what a document held, what a run found, and what it would have found had every panel been genuine."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from semscan.engine.calibration import Calibration
+from semscan.engine.errors import ExitCode, NoticeCode, Reason
+from semscan.engine.records import Counts, DocumentRecord, NoticeRecord, PanelRecord, SummaryRecord
+
+
+def count_panels(panels: Iterable[PanelRecord], images: int, figures: int) -> Counts:
+    """What a document holds; see :class:`Counts` for the meaning of the columns."""
+    total = assessed = not_assessed = flagged = 0
+    other: Counter[str] = Counter()
+    for panel in panels:
+        total += 1
+        if panel.status == "assessed":
+            assessed += 1
+            flagged += panel.level == "look"
+        elif panel.reason == Reason.DUPLICATE_OF:
+            other["duplicate"] += 1
+        elif panel.reason == Reason.NOT_SEM or (panel.kind and panel.kind.label == "tiny"):
+            other[panel.kind.label if panel.kind else "graphic"] += 1
+        else:
+            not_assessed += 1
+    return Counts(
+        images=images,
+        figures=figures,
+        panels=total,
+        sem=assessed + not_assessed,
+        assessed=assessed,
+        not_assessed=not_assessed,
+        flagged=flagged,
+        other=dict(sorted(other.items())),
+    )
+
+
+def document_record(
+    *,
+    doc_id: str,
+    path: str,
+    media_type: str,
+    size_bytes: int,
+    pages: int,
+    images: int,
+    figures: int,
+    panels: Iterable[PanelRecord],
+    notices: Iterable[NoticeRecord],
+    rate: float,
+    seconds: float,
+) -> DocumentRecord:
+    """The record of a finished document.
+
+    Status: ``failed`` when an error stopped it before any panel was found; ``not_assessed`` when no panel was
+    assessed; ``partly_assessed`` when a panel or a part of the document could not be; else ``assessed``.
+    """
+    counts = count_panels(panels, images, figures)
+    codes = [notice.code for notice in notices]
+    broken = any(notice.severity == "error" for notice in notices)
+    if broken and not counts.panels:
+        status, reason = "failed", codes[0]
+    elif not counts.assessed:
+        status, reason = "not_assessed", Reason.NO_PANELS if not counts.sem else None
+    else:
+        status, reason = "partly_assessed" if counts.not_assessed or codes else "assessed", None
+    return DocumentRecord(
+        doc_id=doc_id,
+        path=path,
+        media_type=media_type,
+        bytes=size_bytes,
+        pages=pages,
+        status=status,
+        counts=counts,
+        p_any_false_flag=round(1 - (1 - rate) ** counts.assessed, 4),
+        seconds=round(seconds, 3),
+        reason=reason,
+    )
+
+
+@dataclass(slots=True)
+class Tally:
+    """Totals of a run.
+
+    Attributes:
+        calibration: says which flags to expect of genuine panels.
+        rate: share of genuine panels that may be flagged.
+    """
+
+    calibration: Calibration
+    rate: float
+    read: int = 0
+    failed: int = 0
+    panels: Counter[str] = field(default_factory=Counter)
+    _expected: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+    _errors: int = 0
+    _unread: int = 0
+    _started: float = field(default_factory=time.monotonic)
+
+    def add_notice(self, notice: NoticeRecord) -> None:
+        """A notice about an input that never became a document, or about one that did."""
+        if notice.severity == "error":
+            self._errors += 1
+            self._unread += notice.code != NoticeCode.UNSUPPORTED_TYPE
+
+    def add_document(
+        self, record: DocumentRecord, panels: Iterable[PanelRecord], notices: Iterable[NoticeRecord]
+    ) -> None:
+        """A finished document."""
+        if record.status == "failed":
+            self.failed += 1
+        else:
+            self.read += 1
+        for notice in notices:
+            self.add_notice(notice)
+        for name in ("assessed", "not_assessed", "flagged"):
+            self.panels[name] += getattr(record.counts, name)
+        self.panels["other"] += sum((record.counts.other or {}).values())
+        for panel in panels:
+            if panel.reference is not None:
+                tail = self.calibration.strata[panel.reference.stratum].realised(self.rate)
+                for index, share in enumerate((tail.value, tail.low, tail.high)):
+                    self._expected[index] += share
+
+    def exit_code(self) -> ExitCode:
+        """0, 3 or 4; what ``--fail-on`` makes of it is the command line's."""
+        if not (self.read or self.failed or self._unread):
+            return ExitCode.NO_INPUT
+        return ExitCode.INCOMPLETE if self._errors else ExitCode.OK
+
+    def summary(self, run_id: str) -> SummaryRecord:
+        """The last record of a run."""
+        value, low, high = (round(total, 4) for total in self._expected)
+        return SummaryRecord(
+            run_id=run_id,
+            documents={"read": self.read, "failed": self.failed},
+            panels={name: self.panels[name] for name in ("assessed", "not_assessed", "flagged", "other")},
+            expected_flags=value,
+            expected_ci95=(low, high),
+            exit_code=int(self.exit_code()),
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - self._started, 3),
+        )

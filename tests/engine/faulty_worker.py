@@ -1,0 +1,50 @@
+"""A worker that does what the name of its document says, to see whom the pool blames."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from semscan.engine.pdf import worker
+from semscan.engine.pdf.wire import Done, Found, Opened
+from semscan.engine.records import PanelRecord
+
+
+class FaultyExaminer:
+    def examine(self, task, emit):
+        fault = Path(task.path).stem
+        emit(Opened("sha256:" + fault, 1))
+        if fault.startswith("once-") and not Path(task.path).exists():
+            Path(task.path).touch()
+            emit(Found(PanelRecord(panel_id="lost", doc_id=fault, status="not_assessed")))
+            os.kill(os.getpid(), signal.SIGKILL)
+        if fault == "hang":
+            time.sleep(3600)
+        elif fault == "spin":
+            while True:
+                pass
+        elif fault == "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        elif fault == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif fault == "exit":
+            os._exit(7)
+        elif fault == "exception":
+            raise ZeroDivisionError("a bug")
+        elif fault == "eat":
+            eaten = []
+            while True:
+                eaten.append(bytearray(2**24))
+        elif fault == "chatter":
+            os.write(1, b"garbage on stdout\n" * 1000)
+        elif fault == "garbage":
+            connection = emit.__closure__[0].cell_contents
+            connection.send_bytes(b"{not json")
+            time.sleep(3600)
+        emit(Found(PanelRecord(panel_id=fault, doc_id=fault, status="not_assessed")))
+        return Done(images=1)
+
+
+worker.Examiner = FaultyExaminer
+worker.main(sys.argv)

@@ -1,0 +1,96 @@
+"""Whatever a document does to its worker, the blame is right and nothing else is lost."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from semscan.engine.errors import NoticeCode
+from semscan.engine.pdf import wire
+from semscan.engine.pdf.pool import Pool
+
+FAULTY = (str(Path(__file__).with_name("faulty_worker.py")),)
+
+
+def task(path: str, timeout_s: float) -> wire.Task:
+    return wire.Task(path, "application/pdf", 128, 16, 128, 10**6, 10, False, timeout_s)
+
+
+def run(names: list[str], timeout_s: float = 30.0, jobs: int = 2, memory_mib: int = 256):
+    """Messages by document of its last try, and the processes that were used."""
+    messages: dict[str, list[wire.Message]] = {name: [] for name in names}
+    attempts: dict[str, int] = {}
+    with Pool(jobs, memory_mib, timeout_s, FAULTY) as pool:
+        for progressed in pool.run((i, task(name, timeout_s)) for i, name in enumerate(names)):
+            name = names[progressed.key]
+            if progressed.attempt != attempts.get(name, 1):
+                messages[name].clear()
+            attempts[name] = progressed.attempt
+            messages[name].append(progressed.message)
+    return messages, attempts
+
+
+def verdict(messages: list[wire.Message]) -> list[str]:
+    return [
+        m.notice.code if isinstance(m, wire.Noted) else type(m).__name__
+        for m in messages
+        if not isinstance(m, wire.Opened)
+    ]
+
+
+def test_each_fault_is_blamed_on_its_document_and_the_rest_completes():
+    names = ["a", "segfault", "kill", "b", "exit", "exception", "chatter", "eat", "c"]
+    messages, attempts = run(names)
+    assert {name: verdict(found) for name, found in messages.items()} == {
+        "a": ["Found", "Done"],
+        "segfault": [NoticeCode.WORKER_CRASHED, "Done"],
+        "kill": [NoticeCode.WORKER_CRASHED, "Done"],
+        "b": ["Found", "Done"],
+        "exit": [NoticeCode.WORKER_CRASHED, "Done"],
+        "exception": [NoticeCode.WORKER_CRASHED, "Done"],
+        "chatter": ["Found", "Done"],
+        "eat": [NoticeCode.OUT_OF_MEMORY, "Done"],
+        "c": ["Found", "Done"],
+    }
+    assert attempts["kill"] == 2 and attempts["eat"] == 1
+    assert "signal 9" in messages["kill"][-2].notice.message
+    assert "signal 11" in messages["segfault"][-2].notice.message
+    assert "exit status 7" in messages["exit"][-2].notice.message
+
+
+@pytest.mark.parametrize("fault", ["hang", "spin", "garbage"])
+def test_a_worker_that_never_answers_is_killed(fault):
+    messages, _ = run(["a", fault, "b"], timeout_s=1.5)
+    expected = NoticeCode.WORKER_CRASHED if fault == "garbage" else NoticeCode.TIMEOUT
+    assert verdict(messages[fault]) == [expected, "Done"]
+    assert verdict(messages["a"]) == verdict(messages["b"]) == ["Found", "Done"]
+
+
+def test_a_document_that_fails_once_is_tried_again_and_counts_once(tmp_path):
+    name = str(tmp_path / "once-killed")
+    messages, attempts = run([name])
+    assert attempts[name] == 2
+    assert [m.record.panel_id for m in messages[name] if isinstance(m, wire.Found)] == ["once-killed"]
+
+
+def test_leaving_the_pool_ends_every_worker():
+    with Pool(2, 256, 30.0, FAULTY) as pool:
+        stream = pool.run((i, task("hang", 30.0)) for i in range(2))
+        next(stream)
+        processes: list[subprocess.Popen[bytes]] = [w.process for w in pool._workers]
+        assert len(processes) == 2
+    assert all(process.poll() is not None for process in processes)
+
+
+def test_tasks_are_taken_only_as_workers_become_free():
+    taken = []
+
+    def tasks():
+        for i in range(50):
+            taken.append(i)
+            yield i, task("a", 30.0)
+
+    with Pool(2, 256, 30.0, FAULTY) as pool:
+        stream = pool.run(tasks())
+        next(stream)
+        assert len(taken) <= 3
