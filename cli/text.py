@@ -1,0 +1,246 @@
+"""The text view for a person at a terminal: a block per document, and what the run as a whole found."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+
+from semscan.cli import wording
+from semscan.cli.rows import Show, cells
+from semscan.cli.terminal import Style, printable
+from semscan.engine.records import (
+    DocumentRecord,
+    NoticeRecord,
+    PanelRecord,
+    Record,
+    RunRecord,
+    SummaryRecord,
+)
+
+_MOST_NAMED = 6
+_HEAD = ("PAGE", "FIGURE", "PANEL", "PIXELS", "SOURCE", "AMONG GENUINE PANELS LIKE IT")
+
+
+class TextView:
+    """Sink that writes text for a person.
+
+    Args:
+        write: takes finished text.
+        style: colour and width.
+        show: which panels are listed.
+    """
+
+    def __init__(self, write: Callable[[str], None], style: Style, show: Show) -> None:
+        self._write, self._style, self._show = write, style, show
+        self._run: RunRecord | None = None
+        self._document: DocumentRecord | None = None
+        self._panels: list[PanelRecord] = []
+        self._notices: list[NoticeRecord] = []
+
+    def write(self, record: Record) -> None:
+        """See :class:`semscan.engine.sinks.Sink`."""
+        if isinstance(record, PanelRecord):
+            self._panels.append(record)
+        elif isinstance(record, NoticeRecord) and self._document and record.path == self._document.path:
+            self._notices.append(record)
+        else:
+            self.close()
+            if isinstance(record, RunRecord):
+                self._run = record
+                self._print(_run_lines(record, self._style))
+            elif isinstance(record, DocumentRecord):
+                self._document = record
+            elif isinstance(record, NoticeRecord):
+                self._print(["", *_unread(record.path, [record], self._style)])
+            else:
+                self._print(_summary_lines(record, self._run, self._style))
+
+    def close(self) -> None:
+        """Print the document whose panels were still coming in."""
+        document, self._document = self._document, None
+        panels, self._panels = self._panels, []
+        notices, self._notices = self._notices, []
+        if document is None:
+            return
+        if document.status == "failed":
+            self._print(["", *_unread(document.path, notices, self._style)])
+        else:
+            rate = float(self._run.policy["fpr_per_panel"]) if self._run else None
+            self._print(["", *_Block(document, panels, notices, rate, self._style, self._show).lines()])
+
+    def _print(self, lines: Sequence[str]) -> None:
+        self._write("".join(line.rstrip() + "\n" for line in lines))
+
+
+class _Block:
+    """The lines about one document."""
+
+    def __init__(
+        self,
+        document: DocumentRecord,
+        panels: Sequence[PanelRecord],
+        notices: Sequence[NoticeRecord],
+        rate: float | None,
+        style: Style,
+        show: Show,
+    ) -> None:
+        self._document, self._counts, self._rate = document, document.counts, rate
+        self._notices, self._style, self._show = notices, style, show
+        self._panels = panels
+        self._assessed = [p for p in panels if p.status == "assessed"]
+        self._unassessed = [p for p in panels if p.status != "assessed" and not wording.left_alone(p)]
+        self._flagged = [p for p in self._assessed if p.level == "look"]
+
+    def lines(self) -> list[str]:
+        if not self._flagged and self._show is Show.FLAGGED:
+            return self._short()
+        listed = [p for p in self._panels if self._show.lists(p)]
+        lines = [*self._head(), "", "  " + self._headline()]
+        rows = [p for p in listed if p.status == "assessed"]
+        if rows:
+            lines += _table(rows, self._style)
+        if self._flagged:
+            lines += self._after_flags()
+        elif self._assessed:
+            lines += _wrapped(self._others(), self._style)
+        skipped = [p for p in listed if p.status != "assessed"]
+        if skipped:
+            lines += ["", "  Not assessed", *_reasons(skipped)]
+        lines += [line for notice in self._notices for line in _notice(notice, self._style)]
+        return lines
+
+    def _short(self) -> list[str]:
+        """One document among many without a flag: what was examined, on one line."""
+        words = wording.headline(0, len(self._assessed))
+        return [f"{self._title()}   {self._coverage()}   {words}"] + [
+            line for notice in self._notices for line in _notice(notice, self._style)
+        ]
+
+    def _head(self) -> list[str]:
+        other = wording.kinds(self._counts.other)
+        return [self._title(), f"  SEM panels  {self._coverage()}      other panels {other}"]
+
+    def _title(self) -> str:
+        document, counts = self._document, self._counts
+        parts = [wording.count(counts.figures, "figure"), wording.count(counts.panels, "panel")]
+        if document.media_type == "application/pdf":
+            parts.insert(0, wording.count(document.pages, "page"))
+        return f"{self._style.strong(printable(document.path))}   {', '.join(parts)}"
+
+    def _coverage(self) -> str:
+        counts = self._counts
+        line = f"{counts.assessed:,} assessed, {counts.not_assessed:,} not assessed"
+        # The rows below give each reason; where there are none, the reasons are counted here.
+        if self._unassessed and self._show is Show.FLAGGED:
+            line += f" ({wording.reasons(self._unassessed)})"
+        return line
+
+    def _headline(self) -> str:
+        words = wording.headline(len(self._flagged), len(self._assessed))
+        if self._flagged:
+            return self._style.warn(words)
+        if self._assessed:
+            return self._style.strong(words)
+        if not self._unassessed:
+            return f"{self._style.strong(words)}: no SEM panel was found"
+        return f"{self._style.strong(words)}: no SEM panel could be assessed"
+
+    def _after_flags(self) -> list[str]:
+        names = [printable(wording.place(p)) for p in self._flagged]
+        named = ", ".join(names[:_MOST_NAMED])
+        if len(names) > _MOST_NAMED:
+            named += f" and {len(names) - _MOST_NAMED} more"
+        step = f"Suggested step: ask the authors for the original instrument file of {named}."
+        return ["", *_wrapped(self._others(), self._style), *_wrapped(step, self._style)]
+
+    def _others(self) -> str:
+        """What the panels that were not flagged are, and how often a genuine paper is flagged."""
+        notes = sum(p.level == "note" for p in self._assessed)
+        ordinary = len(self._assessed) - len(self._flagged) - notes
+        kept = wording.count(ordinary, "other panel" if self._flagged else "panel")
+        line = f"{kept} {'lies' if ordinary == 1 else 'lie'} in the ordinary range"
+        if notes:
+            line += f", {notes} at its upper end (level note, listed with --show all)"
+        if self._rate is None:
+            return line + "."
+        paper = f"a genuine paper with {wording.count(len(self._assessed), 'panel')} shows one or more flags"
+        share = wording.percent(self._document.p_any_false_flag)
+        return f"{line}. At {wording.one_in(self._rate)}, {paper} {share} of the time."
+
+
+def _table(panels: Sequence[PanelRecord], style: Style) -> list[str]:
+    """Rows of assessed panels; on a narrow terminal the rarity goes below its row."""
+    rows = [tuple(map(printable, cells(p))) for p in panels]
+    widths = [max(len(row[i]) for row in (_HEAD, *rows)) for i in range(len(_HEAD))]
+    narrow = sum(widths) + 2 * len(widths) + 6 > style.width
+    columns = len(_HEAD) - 1 if narrow else len(_HEAD)
+    lines = ["  " + style.faint(_row(_HEAD[:columns], widths))]
+    for row in rows:
+        level = style.warn(row[-1]) if row[-1] == "LOOK" else row[-1]
+        lines.append(f"  {_row(row[:columns], widths)}   {level}")
+        if narrow:
+            lines.append(" " * (4 + widths[0]) + f"{row[-2]} among genuine panels like it")
+    return lines
+
+
+def _row(texts: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=False))
+
+
+def _reasons(panels: Sequence[PanelRecord]) -> list[str]:
+    rows = [tuple(map(printable, cells(p))) for p in panels]
+    shown = [(*row[:4], row[5]) for row in rows]
+    widths = [max(len(row[i]) for row in (_HEAD, *shown)) for i in range(4)]
+    return [f"  {_row(row, [*widths, 0])}" for row in shown]
+
+
+def _run_lines(run: RunRecord, style: Style) -> list[str]:
+    where = "offline" if run.offline else "uses the network"
+    runtime = f"{run.device}, {run.backend} {run.precision}"
+    model = f"model {run.model.id} (sha256 {run.model.sha256[:8]})"
+    head = f"{style.strong(f'{run.tool.name} {run.tool.version}')}   {model}   {runtime}   {where}"
+    rate = float(run.policy["fpr_per_panel"])
+    calibration = run.calibration
+    reference = f"{wording.count(calibration.n, 'panel')} from {wording.count(calibration.sources, 'source')}"
+    meaning = (
+        f"Rate {wording.one_in(rate)}: of genuine panels at most {wording.one_in(rate)} is flagged, as far as a "
+        f"reference of {reference} can tell."
+    )
+    smallest = wording.smallest_rate(calibration.sources)
+    if smallest > 0.01:
+        meaning += f" The reference is thin: it supports no rate below {wording.one_in(smallest)}."
+    lines = [head, *_wrapped(meaning, style, indent="")]
+    if run.model.id in wording.PRELIMINARY_MODELS:
+        lines += _wrapped(wording.PRELIMINARY.format(model=run.model.id), style, indent="")
+    return lines
+
+
+def _summary_lines(summary: SummaryRecord, run: RunRecord | None, style: Style) -> list[str]:
+    return ["", *[f"  {line}" for line in totals(summary)], "", *_wrapped(wording.CLOSING, style)]
+
+
+def totals(summary: SummaryRecord) -> list[str]:
+    """What a run found beside what it would find if every panel were genuine."""
+    panels, documents = summary.panels, summary.documents
+    low, high = (wording.plain_number(value) for value in summary.expected_ci95)
+    failed = f", {documents['failed']:,} failed" if documents.get("failed") else ""
+    return [
+        f"Documents  {documents.get('read', 0):,} read{failed}",
+        f"Panels     {panels.get('assessed', 0):,} assessed, {panels.get('not_assessed', 0):,} not assessed",
+        f"Flags      {panels.get('flagged', 0):,} found, {wording.plain_number(summary.expected_flags)} expected if "
+        f"every panel were genuine (95 % interval {low} to {high})",
+    ]
+
+
+def _unread(path: str, notices: Sequence[NoticeRecord], style: Style) -> list[str]:
+    lines = [f"{style.strong(printable(path))}   not assessed"]
+    return lines + [line for notice in notices for line in _notice(notice, style)]
+
+
+def _notice(notice: NoticeRecord, style: Style) -> list[str]:
+    page = f"page {notice.page}: " if notice.page else ""
+    return _wrapped(f"{notice.severity}: {page}{printable(notice.message)}", style)
+
+
+def _wrapped(text: str, style: Style, indent: str = "  ") -> list[str]:
+    return textwrap.wrap(text, style.width, initial_indent=indent, subsequent_indent=indent, break_long_words=False)

@@ -1,0 +1,200 @@
+"""The words for a score, a panel and its source: what is said of an image, in one place.
+
+Agreed words: "for a closer look", "not flagged", "not assessed". Nothing here says what an image is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from semscan.engine.errors import Reason
+from semscan.engine.records import ImageRecord, PanelRecord
+
+CLOSING = "A flag is a prompt to look, not a finding. No flag does not show that an image is genuine."
+
+PRELIMINARY = (
+    "Model {model} is preliminary: it learned from autoencoder reconstructions only and misses most images from GAN "
+    "and diffusion generators. Its card: semscan models info {model}"
+)
+PRELIMINARY_MODELS = ("sem-0",)
+
+_KINDS = {
+    "graphic": ("graphic", "graphics"),
+    "tem": ("TEM", "TEM"),
+    "light": ("light micrograph", "light micrographs"),
+    "fluorescence": ("fluorescence", "fluorescence"),
+    "gel": ("gel", "gels"),
+    "photograph": ("photograph", "photographs"),
+    "tiny": ("icon or rule", "icons and rules"),
+    "duplicate": ("repeat", "repeats"),
+}
+
+_REASONS = {
+    Reason.TOO_SMALL: "too small",
+    Reason.BELOW_QUALITY_FLOOR: "below the quality floor",
+    Reason.VECTOR_ONLY: "drawn, no pixels",
+    Reason.NOT_SEM: "not SEM",
+    Reason.UNCERTAIN_KIND: "kind uncertain",
+    Reason.HEAVILY_ANNOTATED: "heavily annotated",
+    Reason.FALSE_COLOUR: "false colour",
+    Reason.PAGE_SCAN: "scan of a page",
+    Reason.UNSUPPORTED_CODEC: "unsupported codec",
+    Reason.CORRUPT: "damaged",
+    Reason.TOO_LARGE: "too large",
+    Reason.TIMEOUT: "took too long",
+    Reason.EXCLUDED: "excluded",
+    Reason.DUPLICATE_OF: "repeat of another panel",
+    Reason.NO_PANELS: "no SEM panel found",
+}
+
+_ROUNDING = 1e-6
+"""Records carry tails with six decimals."""
+
+_OPEN = 1e-5
+"""Lower ends of intervals below this are printed as open."""
+
+_ENCODINGS = {"jpx": "JPEG 2000", "flate": "Flate", "lzw": "LZW", "ccitt": "CCITT", "jbig2": "JBIG2"}
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number with its noun.
+
+    >>> count(1, "panel"), count(1200, "panel")
+    ('1 panel', '1,200 panels')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def two_digits(value: float) -> str:
+    """A positive number to two significant digits, with thousands separators.
+
+    >>> two_digits(238.1), two_digits(1.66), two_digits(24318), two_digits(2.0)
+    ('240', '1.7', '24,000', '2')
+    """
+    return f"{float(f'{value:.1e}'):,.1f}".removesuffix(".0")
+
+
+def one_in(share: float) -> str:
+    """A share as a frequency, which readers understand better than a decimal fraction.
+
+    >>> one_in(0.05)
+    '1 in 20'
+    """
+    return f"1 in {two_digits(1 / share)}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent, to two significant digits.
+
+    >>> percent(0.1312), percent(0.0004)
+    ('13 %', '0.04 %')
+    """
+    return f"{float(f'{100 * share:.1e}'):.12g} %"
+
+
+def plain_number(value: float) -> str:
+    """A number of flags, to two significant digits.
+
+    >>> plain_number(0.1389), plain_number(0.0), plain_number(412.3)
+    ('0.14', '0', '410')
+    """
+    return f"{float(f'{value:.1e}'):,.12g}"
+
+
+def smallest_rate(sources: int) -> float:
+    """The rate that ``sources`` independent genuine sources without an exceedance support with 95 % confidence.
+
+    The one-sided upper bound of Clopper and Pearson (Biometrika 26, 1934) for zero events.
+    """
+    return 1 - 0.05 ** (1 / sources)
+
+
+def rarity(panel: PanelRecord) -> str:
+    """How rare the panel's score is among genuine panels like it, with the 95 % interval."""
+    if panel.tail is None or panel.tail_ci95 is None:
+        return "-"
+    low, high = panel.tail_ci95
+    sources = panel.reference.sources if panel.reference else 0
+    if sources and panel.tail <= 1 / (sources + 1) + _ROUNDING:
+        # No reference panel scores this high. Rounded down: "fewer than" must stay true.
+        return f"fewer than 1 in {int(1 / high):,} score this high (none of {count(sources, 'source')} does)"
+    upper = f"-{two_digits(1 / low)}" if low > _OPEN else " or more"
+    return f"{one_in(panel.tail)} score this high ({two_digits(1 / high)}{upper})"
+
+
+def where(panel: PanelRecord) -> tuple[str, str, str]:
+    """Page, figure and panel as shown in tables, ``-`` where unknown."""
+    letter = panel.panel or (f"{panel.index}/{panel.of}" if panel.index and panel.of else "-")
+    return str(panel.page or "-"), panel.figure or "-", letter
+
+
+def place(panel: PanelRecord) -> str:
+    """The panel in a sentence: ``Fig. 2 b`` or ``page 4, panel 2 of 6``."""
+    if panel.figure and panel.panel:
+        return f"{panel.figure} {panel.panel}"
+    part = f"panel {panel.index} of {panel.of}" if panel.index and panel.of and panel.of > 1 else ""
+    start = panel.figure or (f"page {panel.page}" if panel.page else "the image")
+    return f"{start}, {part}" if part else start
+
+
+def pixels(image: ImageRecord | None) -> str:
+    """Width and height of the panel in stored pixels."""
+    if image is None:
+        return "-"
+    x0, y0, x1, y1 = image.bbox_px
+    return f"{x1 - x0}x{y1 - y0}"
+
+
+def source(image: ImageRecord | None) -> str:
+    """How the pixels were stored and at which resolution they are placed."""
+    if image is None:
+        return "-"
+    if image.encoding == "jpeg":
+        stored = "JPEG" if image.jpeg_q is None else f"JPEG q~{image.jpeg_q}"
+    else:
+        stored = _ENCODINGS.get(image.encoding, image.encoding.upper())
+    return stored if image.ppi is None else f"{stored}, {image.ppi} ppi"
+
+
+def why_not(panel: PanelRecord) -> str:
+    """Why a panel was not assessed."""
+    if panel.detail:
+        return panel.detail
+    return reason_words(panel.reason) if panel.reason else "-"
+
+
+def reason_words(reason: str) -> str:
+    """A reason code in words; a code from a newer version stays as it is."""
+    return _REASONS.get(reason, reason)  # type: ignore[call-overload, no-any-return]
+
+
+def kinds(other: dict[str, int] | None) -> str:
+    """The panels left alone, most frequent kind first: ``15 (graphics 9, TEM 4, photographs 2)``."""
+    if not other:
+        return "0"
+    ranked = sorted(other.items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{_KINDS.get(kind, (kind, kind))[number != 1]} {number}" for kind, number in ranked)
+    return f"{sum(other.values())} ({listed})"
+
+
+def reasons(panels: Iterable[PanelRecord]) -> str:
+    """Why panels were not assessed, counted: ``too small 2, damaged 1``."""
+    counted: dict[str, int] = {}
+    for panel in panels:
+        words = reason_words(panel.reason or "-")
+        counted[words] = counted.get(words, 0) + 1
+    return ", ".join(f"{words} {number}" for words, number in sorted(counted.items(), key=lambda i: (-i[1], i[0])))
+
+
+def left_alone(panel: PanelRecord) -> bool:
+    """Whether a panel counts among the other panels (another kind, an icon, a repeat), not among the SEM panels."""
+    if panel.status == "assessed":
+        return False
+    return panel.reason in (Reason.NOT_SEM, Reason.DUPLICATE_OF) or bool(panel.kind and panel.kind.label == "tiny")
+
+
+def headline(flagged: int, assessed: int) -> str:
+    """The one sentence about a document."""
+    if flagged:
+        return f"{count(flagged, 'panel')} for a closer look"
+    return "no panel flagged" if assessed else "not assessed"
