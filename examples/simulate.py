@@ -1,4 +1,4 @@
-"""Simulated electron micrographs: a height map, a rough model of the secondary-electron signal, and the noise of a scan.
+"""Simulated electron micrographs: a height map, a rough secondary-electron signal, and the noise of a scan.
 
 This is not a Monte Carlo of electron trajectories. It keeps what gives a micrograph its look and its grain: the
 signal grows with the tilt of the surface, about as 1 / cos (Reimer, Scanning Electron Microscopy, 1998, chapter 4);
