@@ -1,0 +1,107 @@
+"""A run's folder: configuration and revision written before the first step, statistics, full-state checkpoints."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from semscan.engine.errors import OutputError
+from semscan.training.recipe import recipe_json, recipe_sha256
+
+
+def open_run(run_dir: Path, recipe: Any, *, resume: bool) -> Path:
+    """Create or reopen the folder of a run.
+
+    Args:
+        run_dir: folder to hold ``config.json``, ``*.stats.jsonl`` and checkpoints.
+        recipe: the typed recipe.
+        resume: whether a folder of the same recipe may be continued.
+
+    Returns:
+        ``run_dir``.
+
+    Raises:
+        OutputError: the folder holds a run and ``resume`` is false, or it holds a run of another recipe.
+    """
+    config = run_dir / "config.json"
+    digest = recipe_sha256(recipe)
+    if config.exists():
+        if not resume:
+            raise OutputError(f"{run_dir} already holds a run", "choose another --run-dir, or --resume it")
+        if json.loads(config.read_text(encoding="utf-8"))["recipe_sha256"] != digest:
+            raise OutputError(f"{run_dir} holds a run of another recipe", "choose another --run-dir")
+        return run_dir
+    run_dir.mkdir(parents=True, exist_ok=True)
+    values = {
+        "recipe": recipe_json(recipe),
+        "recipe_sha256": digest,
+        "git_revision": git_revision(),
+        "torch": torch.__version__,
+    }
+    config.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    return run_dir
+
+
+def git_revision() -> str:
+    """Commit of the working tree with ``+dirty`` where files differ, or ``unknown`` outside a repository."""
+    here = Path(__file__).resolve().parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no", "--", "."],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip() + ("+dirty" if dirty.stdout.strip() else "")
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint so that a kill leaves the old one or the new one, never half of one."""
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running code from it (``weights_only``)."""
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+class Stats:
+    """Appends one JSON object per line to ``path`` and echoes it on stderr.
+
+    Args:
+        path: the ``.jsonl`` file.
+        label: printed in front of each echoed line.
+    """
+
+    def __init__(self, path: Path, label: str) -> None:
+        self._path = path
+        self._label = label
+
+    def write(self, **values: float | int | str) -> None:
+        """Record one line.
+
+        Raises:
+            FloatingPointError: a value is not finite; training must stop rather than save a broken network.
+        """
+        for name, value in values.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise FloatingPointError(f"{self._label}: {name} is {value} in {values}")
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+        shown = (
+            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
+        )
+        print(f"{self._label}: {'  '.join(shown)}", file=sys.stderr, flush=True)
