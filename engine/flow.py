@@ -138,21 +138,7 @@ class Flow:
             key = self._found
             self._found += 1
             self._open[key] = OpenDocument(source, time.monotonic())
-            yield (
-                key,
-                wire.Task(
-                    path=str(source.path),
-                    media_type=source.media_type,
-                    tile_px=self._bundle.tile_px,
-                    max_tiles=options.max_tiles_per_panel,
-                    min_panel_px=options.min_panel_px,
-                    max_pixels=options.max_pixels,
-                    max_pages=options.max_pages,
-                    all_images=options.all_images,
-                    timeout_s=options.timeout_s,
-                    password=options.password,
-                ),
-            )
+            yield key, wire.Task.for_document(source, options, self._bundle.tile_px)
         self._all_found = True
 
     def _take_notices(self) -> Iterator[NoticeRecord]:

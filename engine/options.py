@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -63,6 +64,12 @@ class ScanOptions:
             raise UsageError(f"--jobs {self.jobs} must be at least 1")
         if self.timeout_s <= 0:
             raise UsageError(f"--timeout {self.timeout_s} must be more than 0 seconds")
+
+    def worker_count(self) -> int:
+        """Worker processes to use: ``jobs``, or as many as this process may use cores."""
+        if self.jobs is not None:
+            return self.jobs
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
     def to_json(self) -> dict[str, Any]:
         """The options as JSON-ready values, without the password."""

@@ -56,8 +56,7 @@ def scan(
     options = options or ScanOptions()
     bundle = load_bundle(options.model)
     rate = _rate(bundle, options)
-    jobs = options.jobs or len(os.sched_getaffinity(0))
-    with Pool(jobs, options.memory_mib, options.timeout_s) as pool:
+    with Pool(options.worker_count(), options.memory_mib, options.timeout_s) as pool:
         pool.warm_up()  # while this process loads the runtime
         if backend is None:
             backend = open_backend(bundle)

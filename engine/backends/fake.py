@@ -15,4 +15,4 @@ class FakeBackend:
 
     def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See :class:`semscan.engine.backends.Backend`."""
-        return (tiles.mean(axis=(1, 2, 3), dtype=np.float64) - 128).astype(np.float32)
+        return np.asarray(tiles.mean(axis=(1, 2, 3), dtype=np.float64) - 128, np.float32)

@@ -14,7 +14,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.options import ScanOptions
 from semscan.engine.records import ImageRecord, KindRecord, NoticeRecord, PanelRecord, to_jsonable
+from semscan.engine.sources import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,25 @@ class Task:
     max_pages: int
     all_images: bool
     timeout_s: float
+    send_pixels: bool = False
     password: str | None = None
+
+    @classmethod
+    def for_document(cls, document: Document, options: ScanOptions, tile_px: int, *, send_pixels: bool = False) -> Task:
+        """The task for one document under these options."""
+        return cls(
+            path=str(document.path),
+            media_type=document.media_type,
+            tile_px=tile_px,
+            max_tiles=options.max_tiles_per_panel,
+            min_panel_px=options.min_panel_px,
+            max_pixels=options.max_pixels,
+            max_pages=options.max_pages,
+            all_images=options.all_images,
+            timeout_s=options.timeout_s,
+            send_pixels=send_pixels,
+            password=options.password,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +63,16 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A panel. With tiles, uint8 [n, 1, T, T], it waits for its score; without, its record is complete."""
+    """A panel. With tiles, uint8 [n, 1, T, T], it waits for its score; without, its record is complete.
+
+    ``pixels``, uint8 [h, w], is the panel itself, sent when the task asks for it.
+    """
 
     record: PanelRecord
     stratum: str = ""
     smoothness: float = 0.0
     tiles: NDArray[np.uint8] | None = None
+    pixels: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +110,22 @@ def receive_task(connection: Connection) -> Task:
 
 def send(connection: Connection, message: Message) -> None:
     """Worker to supervisor."""
+    arrays: list[NDArray[np.uint8] | None] = []
     body: dict[str, Any]
-    tiles = None
     if isinstance(message, Found):
-        tiles = message.tiles
-        shape = None if tiles is None else tiles.shape
+        arrays = [message.tiles, message.pixels]
         body = {
             "record": to_jsonable(message.record),
             "stratum": message.stratum,
             "smoothness": message.smoothness,
-            "tiles": shape,
+            "shapes": [None if array is None else array.shape for array in arrays],
         }
     else:
         body = to_jsonable(message)
     connection.send_bytes(json.dumps({"kind": type(message).__name__, "body": body}).encode())
-    if tiles is not None:
-        connection.send_bytes(np.ascontiguousarray(tiles).data)
+    for array in arrays:
+        if array is not None:
+            connection.send_bytes(np.ascontiguousarray(array).data.cast("B"))
 
 
 def receive(connection: Connection) -> Message:
@@ -114,10 +138,11 @@ def receive(connection: Connection) -> Message:
     head = json.loads(connection.recv_bytes())
     kind, body = head["kind"], head["body"]
     if kind == "Found":
-        tiles = None
-        if body["tiles"] is not None:
-            tiles = np.frombuffer(connection.recv_bytes(), np.uint8).reshape(body["tiles"])
-        return Found(panel_from_json(body["record"]), body["stratum"], body["smoothness"], tiles)
+        tiles, pixels = (
+            None if shape is None else np.frombuffer(connection.recv_bytes(), np.uint8).reshape(shape)
+            for shape in body["shapes"]
+        )
+        return Found(panel_from_json(body["record"]), body["stratum"], body["smoothness"], tiles, pixels)
     if kind == "Noted":
         return Noted(NoticeRecord(**_without_type(body["notice"])))
     if kind == "Opened":

@@ -1,0 +1,176 @@
+"""One decoded image: its panels, what each of them is, and the tiles of those to be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.calibration import QUALITY_FLOOR, stratum_name
+from semscan.engine.errors import Reason
+from semscan.engine.figures.databar import trim_data_bar
+from semscan.engine.figures.kind import Kind, KindGate, looks_like_micrograph
+from semscan.engine.figures.panels import split_panels
+from semscan.engine.geometry import Box
+from semscan.engine.pdf.wire import Found, Message, Task
+from semscan.engine.raster import Raster
+from semscan.engine.records import ImageRecord, KindRecord, PanelRecord
+from semscan.engine.smoothness import smoothness
+from semscan.engine.stats import Stopwatch
+from semscan.engine.tiles import cut_tiles, tile_origins
+
+SMALLEST_FIGURE_PX = 48
+"""Images with a shorter side than this are rules, bullets and icons; they are counted as ``tiny``."""
+
+FLATTEST_TILE = 2.0
+"""Tiles whose grey levels spread less than this (standard deviation) hold no texture to assess."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image is drawn.
+
+    Attributes:
+        record: what is known before the image is decoded: page, labels, box of the whole image; ``panel_id`` is the
+            prefix of its panels' ids.
+        source: ``embedded``, ``inline`` or ``file``.
+        object: the PDF object, ``"83 0"``.
+        ppi: resolution as placed, from the image's width and height in pixels.
+        box_on_page: page points of a pixel box, from the box and the image's width and height.
+    """
+
+    record: PanelRecord
+    source: str
+    object: str | None
+    ppi: Callable[[int, int], int | None]
+    box_on_page: Callable[[Box, int, int], tuple[float, float, float, float] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Finds and sends the panels of images.
+
+    Attributes:
+        task: the rules.
+        gate: says what a panel is.
+        emit: called with every panel.
+        watch: counts the time.
+    """
+
+    task: Task
+    gate: KindGate
+    emit: Callable[[Message], None]
+    watch: Stopwatch
+
+    def image(self, place: Place, raster: Raster) -> list[PanelRecord]:
+        """Send every panel of an image; returns their records in reading order."""
+        height, width = raster.grey.shape
+        whole = Box(0, 0, width, height)
+        if whole.short_side < SMALLEST_FIGURE_PX:
+            record = replace(_describe(place, raster, whole, 1, 1), kind=KindRecord("tiny", 1.0))
+            return [self.skip(record, Reason.TOO_SMALL, f"{width} x {height} px: an icon, a rule or a glyph")]
+        with self.watch.stage("split"):
+            boxes = split_panels(raster.grey)
+        colour = _Once(raster.load_colour)
+        return [
+            self._panel(_describe(place, raster, box, index, len(boxes)), raster, box, colour)
+            for index, box in enumerate(boxes, 1)
+        ]
+
+    def skip(
+        self, record: PanelRecord, reason: Reason, detail: str, pixels: NDArray[np.uint8] | None = None
+    ) -> PanelRecord:
+        """Send a panel that is not assessed, with the reason."""
+        record = replace(record, status="not_assessed", reason=reason, detail=detail)
+        self.emit(Found(record, pixels=pixels))
+        return record
+
+    def _panel(self, record: PanelRecord, raster: Raster, box: Box, colour: _Once) -> PanelRecord:
+        pixels = _crop(raster.grey, box) if self.task.send_pixels else None
+        with self.watch.stage("gate"):
+            kind = self._kind(raster, box, colour)
+        record = replace(record, kind=KindRecord(kind.label, round(kind.p, 4)))
+        stratum = stratum_name(raster.encoding, raster.jpeg_q)
+        if refusal := self._refusal(kind, box, raster, stratum):
+            return self.skip(record, *refusal, pixels)
+        with self.watch.stage("tile"):
+            content = trim_data_bar(raster.grey, box)
+            origins = tile_origins(content, self.task.tile_px, self.task.max_tiles)
+            tiles = cut_tiles(raster.grey, origins, self.task.tile_px)
+            tiles = tiles[tiles.reshape(len(tiles), -1).std(axis=1) >= FLATTEST_TILE]
+            if not len(tiles):
+                detail = f"no textured square of {self.task.tile_px} px beside the data bar"
+                return self.skip(record, Reason.TOO_SMALL, detail, pixels)
+            smooth = smoothness(_crop(raster.grey, content))
+        record = replace(record, status="assessed", tiles=len(tiles))
+        self.emit(Found(record, stratum or "", smooth, tiles, pixels))
+        return record
+
+    def _refusal(self, kind: Kind, box: Box, raster: Raster, stratum: str | None) -> tuple[Reason, str] | None:
+        """Why a panel cannot be assessed, if so."""
+        least = self.task.min_panel_px
+        if kind.label == "uncertain" and not self.task.all_images:
+            return Reason.UNCERTAIN_KIND, "it may or may not be an SEM micrograph"
+        if kind.label not in ("sem", "uncertain") and not self.task.all_images:
+            return Reason.NOT_SEM, f"taken for: {kind.label}"
+        if box.short_side < least:
+            return Reason.TOO_SMALL, f"short side {box.short_side} px < {least} px"
+        if stratum is not None:
+            return None
+        if raster.encoding == "jpeg":
+            return Reason.BELOW_QUALITY_FLOOR, f"JPEG quality {raster.jpeg_q} is below the floor of {QUALITY_FLOOR}"
+        return Reason.BELOW_QUALITY_FLOOR, f"no genuine reference panels stored as {raster.encoding}"
+
+    def _kind(self, raster: Raster, box: Box, colour: _Once) -> Kind:
+        grey = _crop(raster.grey, box)
+        if raster.bits == 1 or not looks_like_micrograph(grey):
+            return Kind("graphic", 1.0)
+        view = colour.value
+        if view is not None:
+            scale = round(raster.grey.shape[0] / view.shape[0])
+            view = view[box.y0 // scale : -(-box.y1 // scale), box.x0 // scale : -(-box.x1 // scale)]
+        return self.gate.classify(grey, view)
+
+
+class _Once:
+    """Calls a loader at most once."""
+
+    def __init__(self, load: Callable[[], NDArray[np.uint8]] | None) -> None:
+        self._load = load
+        self._value: NDArray[np.uint8] | None = None
+
+    @property
+    def value(self) -> NDArray[np.uint8] | None:
+        if self._load is not None:
+            self._value, self._load = self._load(), None
+        return self._value
+
+
+def _crop(grey: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    return grey[box.y0 : box.y1, box.x0 : box.x1]
+
+
+def _describe(place: Place, raster: Raster, box: Box, index: int, of: int) -> PanelRecord:
+    height, width = raster.grey.shape
+    return replace(
+        place.record,
+        panel_id=f"{place.record.panel_id}/{index}",
+        index=index,
+        of=of,
+        bbox_pt=place.box_on_page(box, width, height),
+        image=ImageRecord(
+            sha256=raster.sha256,
+            px=(width, height),
+            bbox_px=(box.x0, box.y0, box.x1, box.y1),
+            source=place.source,
+            encoding=raster.encoding,
+            object=place.object,
+            jpeg_q=raster.jpeg_q,
+            subsampling=raster.subsampling,
+            components=raster.components,
+            bits=raster.bits,
+            ppi=place.ppi(width, height),
+        ),
+    )
