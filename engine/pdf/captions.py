@@ -1,0 +1,171 @@
+"""Which figure an image belongs to, from the captions printed near it, and the printed page number.
+
+A caption is a line that begins with "Fig. 2" or the like and does not go on like a sentence of the running text. An
+image belongs to the nearest caption below it, with no running text in between; failing that, to one close above or
+beside it. Where nothing is convincing the answer is ``None``.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pymupdf
+
+from semscan.engine.pdf.placements import Placement, Rect
+
+_CAPTION = re.compile(
+    r"\W{0,2}(?P<prefix>Extended\s+Data|Supplementa(?:ry|l)|Supporting|Suppl?\.?|ESI)?\s*"
+    r"(?P<kind>Figure|Fig|Abbildung|Abb|Scheme|Plate)\b\s*\.?\s*"
+    r"(?P<number>(?:[A-Z][.\-]?\s?)?\d{1,3}(?:[.\-]\d{1,3})*)(?P<panel>[A-Za-z](?![A-Za-z]))?(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_CLEAR_END = re.compile(r"\s*[.:|\u2014\u2013\u2502\u00b6]|\s*-\s")
+_KINDS = {"scheme": "Scheme", "plate": "Plate"}
+
+_PROSE_CHARACTERS = 120
+_MAX_GAP_ABOVE_PT = 60.0
+_MAX_GAP_BESIDE_PT = 40.0
+_ABOVE_PENALTY_PT = 60.0
+_BESIDE_PENALTY_PT = 30.0
+_MID_BLOCK_PENALTY_PT = 30.0
+_SLACK_PT = 6.0
+_SMALLEST_OVERLAP = 0.3
+
+
+class Caption(NamedTuple):
+    """A caption: its label and the box of its text on the displayed page, in points."""
+
+    label: str
+    box: Rect
+    opens_block: bool
+
+
+class _Block(NamedTuple):
+    box: Rect
+    lines: list[tuple[str, Rect]]
+
+
+def figure_labels(page: pymupdf.Page, placements: Sequence[Placement]) -> list[str | None]:
+    """The figure that each placement belongs to, such as ``Fig. 2``, ``Fig. S4`` or ``Extended Data Fig. 3``.
+
+    Args:
+        page: the page; its text is read once.
+        placements: images drawn on this page.
+
+    Returns:
+        One label, or ``None``, for each placement.
+    """
+    blocks = _text_blocks(page)
+    captions = [caption for block in blocks for caption in _captions_in(block)]
+    if not captions:
+        return [None] * len(placements)
+    prose = [block.box for block in blocks if sum(len(text) for text, _ in block.lines) >= _PROSE_CHARACTERS]
+    return [_nearest(placement.bbox_pt, captions, prose) for placement in placements]
+
+
+def page_label(doc: pymupdf.Document, page_index: int) -> str | None:
+    """The printed number of a page as the PDF declares it, or ``None`` if it declares none."""
+    label = doc[page_index].get_label()
+    return str(label) if label else None
+
+
+def caption_label(text: str) -> tuple[str, bool] | None:
+    """The figure label with which a line of text begins, if the line opens a caption.
+
+    Args:
+        text: one line.
+
+    Returns:
+        The normalised label, and whether the line marks it as a caption beyond doubt (``Fig. 2.``, ``Figure 2 |``);
+        ``None`` for text that merely mentions a figure.
+    """
+    found = _CAPTION.match(" ".join(unicodedata.normalize("NFKC", text).split()))
+    if found is None:
+        return None
+    rest = found["rest"]
+    clear = _CLEAR_END.match(rest) is not None
+    after = rest.lstrip()[:1]
+    if not clear and (
+        after in (",", ";", ")", "]") or after.islower() or (after and not rest[0].isspace() and after != "(")
+    ):
+        return None
+    number = re.sub(r"\s|(?<=[A-Za-z])[.\-]", "", found["number"]).upper()
+    prefix = (found["prefix"] or "").lower()
+    kind = _KINDS.get(found["kind"].lower(), "Fig.")
+    if prefix.startswith("extended"):
+        return f"Extended Data {kind} {number}", clear
+    if prefix and number.isdecimal():
+        number = f"S{number}"
+    return f"{kind} {number}", clear
+
+
+def _text_blocks(page: pymupdf.Page) -> list[_Block]:
+    to_display = page.rotation_matrix  # text comes in the coordinates of the unrotated page
+    blocks = []
+    for raw in page.get_text("dict", flags=pymupdf.TEXT_MEDIABOX_CLIP)["blocks"]:
+        lines = [
+            ("".join(span["text"] for span in line["spans"]), _displayed(line["bbox"], to_display))
+            for line in raw.get("lines", ())
+        ]
+        if lines:
+            blocks.append(_Block(_displayed(raw["bbox"], to_display), lines))
+    return blocks
+
+
+def _displayed(box: Sequence[float], matrix: pymupdf.Matrix) -> Rect:
+    rect = pymupdf.Rect(box) * matrix
+    return (rect.x0, rect.y0, rect.x1, rect.y1)
+
+
+def _captions_in(block: _Block) -> list[Caption]:
+    captions = []
+    for index, (text, box) in enumerate(block.lines):
+        label = caption_label(text)
+        if label is None or (index and not label[1]):
+            continue
+        rest = [line_box for _, line_box in block.lines[index:]]
+        whole = (min(b[0] for b in rest), box[1], max(b[2] for b in rest), max(b[3] for b in rest))
+        captions.append(Caption(label[0], whole, index == 0))
+    return captions
+
+
+def _nearest(image: Rect, captions: list[Caption], prose: list[Rect]) -> str | None:
+    costs = [(cost, caption.label) for caption in captions if (cost := _cost(image, caption, prose)) is not None]
+    return min(costs)[1] if costs else None
+
+
+def _cost(image: Rect, caption: Caption, prose: list[Rect]) -> float | None:
+    box = caption.box
+    penalty = 0.0 if caption.opens_block else _MID_BLOCK_PENALTY_PT
+    if _overlap(image[0], image[2], box[0], box[2]) >= _SMALLEST_OVERLAP:
+        below, above = box[1] - image[3], image[1] - box[3]
+        if below >= -_SLACK_PT:
+            gap = (max(image[0], box[0]), image[3], min(image[2], box[2]), box[1])
+            return None if _holds_prose(gap, prose) else penalty + max(below, 0.0)
+        if -_SLACK_PT <= above <= _MAX_GAP_ABOVE_PT:
+            return penalty + max(above, 0.0) + _ABOVE_PENALTY_PT
+        return None
+    if _overlap(image[1], image[3], box[1], box[3]) >= _SMALLEST_OVERLAP:
+        beside = max(box[0] - image[2], image[0] - box[2])
+        if beside <= _MAX_GAP_BESIDE_PT:
+            return penalty + max(beside, 0.0) + _BESIDE_PENALTY_PT
+    return None
+
+
+def _overlap(a0: float, a1: float, b0: float, b1: float) -> float:
+    """Share of the shorter of two intervals that the other covers."""
+    shorter = min(a1 - a0, b1 - b0)
+    return (min(a1, b1) - max(a0, b0)) / shorter if shorter > 0 else 0.0
+
+
+def _holds_prose(gap: Rect, prose: list[Rect]) -> bool:
+    """Whether a block of running text lies in the gap between an image and a caption."""
+    return any(
+        block[1] >= gap[1] - _SLACK_PT
+        and block[3] <= gap[3] + _SLACK_PT
+        and _overlap(gap[0], gap[2], block[0], block[2]) >= _SMALLEST_OVERLAP
+        for block in prose
+    )
