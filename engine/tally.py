@@ -62,12 +62,14 @@ def document_record(
     counts = count_panels(panels, images, figures)
     codes = [notice.code for notice in notices]
     broken = any(notice.severity == "error" for notice in notices)
+    status: str
+    reason: str | None = None
     if broken and not counts.panels:
         status, reason = "failed", codes[0]
     elif not counts.assessed:
-        status, reason = "not_assessed", Reason.NO_PANELS if not counts.sem else None
+        status, reason = "not_assessed", None if counts.sem else Reason.NO_PANELS
     else:
-        status, reason = "partly_assessed" if counts.not_assessed or codes else "assessed", None
+        status = "partly_assessed" if counts.not_assessed or codes else "assessed"
     return DocumentRecord(
         doc_id=doc_id,
         path=path,

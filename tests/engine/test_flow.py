@@ -1,0 +1,127 @@
+"""From workers' messages to records: nothing is lost, doubled or scored for a try that no longer counts."""
+
+import numpy as np
+import pytest
+from test_bundle import model_file
+
+from semscan.engine.backends.fake import FakeBackend
+from semscan.engine.bundle import load_bundle
+from semscan.engine.errors import ExitCode, NoticeCode, Reason
+from semscan.engine.flow import Flow
+from semscan.engine.options import ScanOptions
+from semscan.engine.pdf import wire
+from semscan.engine.pdf.pool import Progressed
+from semscan.engine.records import DocumentRecord, ImageRecord, KindRecord, NoticeRecord, PanelRecord, SummaryRecord
+from semscan.engine.stats import ScanStats
+
+IMAGE = ImageRecord("ab", (300, 300), (0, 0, 300, 300), "embedded", "flate")
+
+
+def panel(name: str, level: int = 128, tiles: int = 2, smoothness: float = 0.0) -> wire.Found:
+    record = PanelRecord(name, "sha256:d", "assessed", page=1, image=IMAGE, kind=KindRecord("sem", 1.0), tiles=tiles)
+    return wire.Found(record, "lossless", smoothness, np.full((tiles, 1, 128, 128), level, np.uint8))
+
+
+def skipped(name: str, reason: Reason, kind: str) -> wire.Found:
+    return wire.Found(
+        PanelRecord(name, "sha256:d", "not_assessed", reason=reason, detail="x", kind=KindRecord(kind, 1.0))
+    )
+
+
+class ScriptedPool:
+    """Plays messages: for each document a list of tries, each a list of messages."""
+
+    def __init__(self, *documents: list[list[wire.Message]]):
+        self.documents = documents
+
+    def run(self, tasks):
+        for (key, _), tries in zip(tasks, self.documents, strict=True):
+            for attempt, messages in enumerate(tries, 1):
+                for message in messages:
+                    yield Progressed(key, attempt, message)
+
+
+@pytest.fixture
+def records(tmp_path):
+    def run(*documents, paths=None, batch_size=32):
+        bundle = load_bundle(str(model_file(tmp_path / "m.onnx")))
+        files = [tmp_path / f"{i}.pdf" for i in range(len(documents))]
+        for file in files:
+            file.write_bytes(b"%PDF-")
+        pool = ScriptedPool(*documents)
+        flow = Flow(bundle, FakeBackend(), ScanOptions(batch_size=batch_size), 0.05, pool, None, ScanStats())
+        return list(flow.records(paths or files, "run"))
+
+    return run
+
+
+def of(kind, records):
+    return [record for record in records if isinstance(record, kind)]
+
+
+def test_every_panel_comes_back_scored_in_the_order_of_its_document(records):
+    found = [wire.Opened("sha256:d", 3), panel("a", 10), panel("b", 200, tiles=40), panel("c", 30), wire.Done(3, 2)]
+    out = records([found], [found], batch_size=7)
+    assert [r.panel_id for r in of(PanelRecord, out)] == ["a", "b", "c"] * 2
+    assert [r.score for r in of(PanelRecord, out)] == [10 - 128, 200 - 128, 30 - 128] * 2
+    document = of(DocumentRecord, out)[0]
+    assert (document.status, document.pages, document.counts.assessed) == ("assessed", 3, 3)
+    assert document.p_any_false_flag == pytest.approx(1 - 0.95**3, abs=1e-4)
+    assert isinstance(out[-1], SummaryRecord) and out[-1].panels["assessed"] == 6
+
+
+def test_panels_of_a_try_that_failed_do_not_count(records):
+    lost = [wire.Opened("sha256:d", 1), panel("a"), panel("lost")]
+    whole = [wire.Opened("sha256:d", 1), panel("a"), wire.Done()]
+    out = records([lost, whole])
+    assert [r.panel_id for r in of(PanelRecord, out)] == ["a"]
+    assert out[-1].panels["assessed"] == 1
+
+
+def test_counts_tell_sem_panels_from_the_rest(records):
+    out = records(
+        [
+            [
+                wire.Opened("sha256:d", 1),
+                panel("a"),
+                skipped("small", Reason.TOO_SMALL, "sem"),
+                skipped("unsure", Reason.UNCERTAIN_KIND, "uncertain"),
+                skipped("plot", Reason.NOT_SEM, "graphic"),
+                skipped("icon", Reason.TOO_SMALL, "tiny"),
+                skipped("again", Reason.DUPLICATE_OF, "sem"),
+                wire.Done(6, 5),
+            ]
+        ]
+    )
+    counts = of(DocumentRecord, out)[0].counts
+    assert (counts.panels, counts.sem, counts.assessed, counts.not_assessed) == (6, 3, 1, 2)
+    assert counts.other == {"duplicate": 1, "graphic": 1, "tiny": 1}
+    assert of(DocumentRecord, out)[0].status == "partly_assessed"
+
+
+def test_a_panel_unlike_every_reference_in_smoothness_is_not_assessed(records):
+    out = records([[wire.Opened("sha256:d", 1), panel("smooth", smoothness=-99.0), wire.Done()]])
+    (record,) = of(PanelRecord, out)
+    assert (record.status, record.reason, record.score) == ("not_assessed", Reason.BELOW_QUALITY_FLOOR, None)
+
+
+def test_a_failed_document_is_a_notice_and_the_run_is_incomplete(records):
+    notice = NoticeRecord("error", NoticeCode.TIMEOUT, "0.pdf", "too long")
+    out = records([[wire.Noted(notice), wire.Done()]], [[wire.Opened("sha256:d", 1), panel("a"), wire.Done()]])
+    assert [r.status for r in of(DocumentRecord, out)] == ["failed", "assessed"]
+    assert of(NoticeRecord, out) == [notice]
+    assert out[-1].exit_code == ExitCode.INCOMPLETE and out[-1].documents == {"read": 1, "failed": 1}
+
+
+def test_what_was_found_before_a_document_failed_is_kept(records):
+    notice = NoticeRecord("error", NoticeCode.TIMEOUT, "0.pdf", "too long")
+    out = records([[wire.Opened("sha256:d", 9), panel("a"), wire.Noted(notice), wire.Done()]])
+    assert of(DocumentRecord, out)[0].status == "partly_assessed"
+    assert of(PanelRecord, out)[0].score == 0.0
+    assert out[-1].exit_code == ExitCode.INCOMPLETE
+
+
+def test_nothing_supported_and_nothing_readable_are_different_endings(records, tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    assert records(paths=[tmp_path / "notes.txt"])[-1].exit_code == ExitCode.NO_INPUT
+    assert records(paths=[tmp_path / "missing.pdf"])[-1].exit_code == ExitCode.INCOMPLETE
