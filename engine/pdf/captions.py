@@ -22,10 +22,14 @@ _CAPTION = re.compile(
     r"(?P<number>(?:[A-Z][.\-]?\s?)?\d{1,3}(?:[.\-]\d{1,3})*)(?P<panel>[A-Za-z](?![A-Za-z]))?(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_CLEAR_END = re.compile(r"\s*[.:|\u2014\u2013\u2502\u00b6]|\s*-\s")
+_CLEAR_END = re.compile(r"\s*[.:|\u2014\u2502\u00b6]|\s*\u2013(?!\s*\d)|\s*-\s")
+# What else may follow the number: nothing, "(a) View", "Title", or "a View"; a sentence goes on in lower case.
+_TITLE = re.compile(r"\Z|\s*\(|\s+(?:[a-h](?:\s?[,\u2013-]\s?[a-h])*\s+)?[^\s,;)\]a-z]")
+_HEX_LABEL = re.compile(r"<FEFF((?:[0-9A-F]{4})*)>", re.IGNORECASE)
 _KINDS = {"scheme": "Scheme", "plate": "Plate"}
 
 _PROSE_CHARACTERS = 120
+_BARE_LABEL_CHARACTERS = 32
 _MAX_GAP_ABOVE_PT = 60.0
 _MAX_GAP_BESIDE_PT = 40.0
 _ABOVE_PENALTY_PT = 60.0
@@ -68,8 +72,10 @@ def figure_labels(page: pymupdf.Page, placements: Sequence[Placement]) -> list[s
 
 def page_label(doc: pymupdf.Document, page_index: int) -> str | None:
     """The printed number of a page as the PDF declares it, or ``None`` if it declares none."""
-    label = doc[page_index].get_label()
-    return str(label) if label else None
+    label = str(doc[page_index].get_label())
+    # PyMuPDF hands out UTF-16 labels in the hexadecimal form in which the file stores them.
+    label = _HEX_LABEL.sub(lambda code: bytes.fromhex(code[1]).decode("utf-16-be", "replace"), label)
+    return label.strip() or None
 
 
 def caption_label(text: str) -> tuple[str, bool] | None:
@@ -87,10 +93,7 @@ def caption_label(text: str) -> tuple[str, bool] | None:
         return None
     rest = found["rest"]
     clear = _CLEAR_END.match(rest) is not None
-    after = rest.lstrip()[:1]
-    if not clear and (
-        after in (",", ";", ")", "]") or after.islower() or (after and not rest[0].isspace() and after != "(")
-    ):
+    if not clear and not _TITLE.match(rest):
         return None
     number = re.sub(r"\s|(?<=[A-Za-z])[.\-]", "", found["number"]).upper()
     prefix = (found["prefix"] or "").lower()
@@ -124,7 +127,8 @@ def _captions_in(block: _Block) -> list[Caption]:
     captions = []
     for index, (text, box) in enumerate(block.lines):
         label = caption_label(text)
-        if label is None or (index and not label[1]):
+        alone = text.rstrip()[-1:].isdigit() and len(text) <= _BARE_LABEL_CHARACTERS and index + 1 < len(block.lines)
+        if label is None or (index and not label[1] and not alone):
             continue
         rest = [line_box for _, line_box in block.lines[index:]]
         whole = (min(b[0] for b in rest), box[1], max(b[2] for b in rest), max(b[3] for b in rest))
