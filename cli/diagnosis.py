@@ -1,0 +1,112 @@
+"""What ``semscan doctor`` looks at: versions, the runtime's owners, limits of the machine, the self-test."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from semscan.engine.errors import DeviceError, SemscanError
+
+PACKAGES = ("numpy", "pillow", "pymupdf", "click", "onnxruntime", "onnxruntime-gpu", "torch", "onnx", "scipy")
+
+_UNLIMITED_BYTES = 1 << 60
+"""Control groups state the absence of a memory limit as a number beyond any machine."""
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """Facts by topic, in the order of printing, and what keeps a scan from running."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    problems: list[SemscanError] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON-ready values."""
+        problems = [{"message": p.message, "remedy": p.remedy} for p in self.problems]
+        return {"ready": not self.problems, **self.facts, "problems": problems}
+
+
+def diagnose() -> Diagnosis:
+    """Look at everything; what is missing becomes a problem, not an exception."""
+    found = Diagnosis()
+    found.facts["semscan"] = _version("semscan")
+    found.facts["python"] = f"{platform.python_version()} ({sys.executable})"
+    found.facts["system"] = f"{platform.system()} {platform.release()} {platform.machine()}"
+    found.facts["packages"] = {name: _version(name) for name in PACKAGES}
+    owners = runtime_owners()
+    found.facts["runtime"] = owners
+    found.facts["cores"] = usable_cores()
+    found.facts["memory"] = {"usable_mib": usable_memory_mib()}
+    shared = Path("/dev/shm")
+    found.facts["shm"] = {"free_mib": shutil.disk_usage(shared).free >> 20} if shared.is_dir() else None
+    if len(owners) > 1:
+        found.problems.append(
+            DeviceError(
+                f"{' and '.join(owners)} are installed together and overwrite each other's files",
+                f"pip uninstall -y {' '.join(owners)} && pip install --no-cache-dir {owners[0]}",
+            )
+        )
+    _look_at_models(found)
+    return found
+
+
+def runtime_owners() -> list[str]:
+    """Installed distributions that own the package ``onnxruntime``."""
+    return sorted(set(importlib.metadata.packages_distributions().get("onnxruntime", [])))
+
+
+def usable_cores() -> int:
+    """Cores that this process may use: its affinity mask, cut by the quota of a control group (version 2)."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = _read("/sys/fs/cgroup/cpu.max").partition(" ")
+    if quota.isdigit() and period.strip().isdigit():
+        cores = min(cores, max(1, int(quota) // int(period)))
+    return cores
+
+
+def usable_memory_mib() -> int | None:
+    """Memory that is available, cut by the limit of a control group; ``None`` where the system does not tell."""
+    limits = [int(line.split()[1]) << 10 for line in _read("/proc/meminfo").splitlines() if line.startswith("MemAvail")]
+    limit, used = _read("/sys/fs/cgroup/memory.max").strip(), _read("/sys/fs/cgroup/memory.current").strip()
+    if limit.isdigit() and int(limit) < _UNLIMITED_BYTES:
+        limits.append(max(0, int(limit) - int(used or 0)))
+    return min(limits) >> 20 if limits else None
+
+
+def _look_at_models(found: Diagnosis) -> None:
+    from semscan.engine.backends import open_backend
+    from semscan.engine.bundle import list_models, load_bundle
+    from semscan.engine.selftest import golden_self_test
+
+    found.facts["models"] = [path.stem for path in list_models()]
+    found.facts["self-test"] = "not run"
+    try:
+        bundle = load_bundle()
+        backend = open_backend(bundle)
+        deviation = golden_self_test(bundle, backend)
+    except SemscanError as problem:
+        found.problems.append(problem)
+        return
+    where = f"{backend.name} {backend.precision} on {backend.device}"
+    found.facts["self-test"] = f"{bundle.id} ok, largest deviation {deviation:.1e} logits, {where}"
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _read(path: str) -> str:
+    """A file of the system's, empty where there is none."""
+    try:
+        return Path(path).read_text("ascii")
+    except (OSError, UnicodeDecodeError):
+        return ""

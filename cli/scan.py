@@ -1,0 +1,151 @@
+"""``semscan scan``: documents in, records out."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from semscan.cli.exitcode import parse_conditions
+from semscan.cli.group import ExamplesFirst
+from semscan.cli.rows import Show
+from semscan.engine.errors import DeviceError, UsageError
+from semscan.engine.options import ScanOptions
+
+DEFAULTS = ScanOptions()
+
+EXAMPLES = """\
+semscan paper.pdf                                 one paper, for a person
+semscan papers/ -o run.jsonl -f none              a folder; every record as one line of JSON
+semscan papers/ -o flags.csv --show all           a table for a spreadsheet, every panel on the screen
+semscan figure3.tif --all-images                  an image that is known to be a micrograph
+semscan paper.pdf --json | jq 'select(.type=="panel" and .level=="look")'
+semscan papers/ --fail-on flag,unassessed -q      for scripts: exit code 1 when somebody should look"""
+
+
+def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Only what is really there is accepted; nothing falls back."""
+    if value in ("auto", "cpu"):
+        return value
+    if value.partition(":")[0] == "cuda":
+        raise DeviceError("this version of semscan scores on the CPU only", "leave out --device, or use --device cpu")
+    raise UsageError(f"--device {value}: there is no such device", "use auto or cpu")
+
+
+@click.command(
+    "scan",
+    cls=ExamplesFirst,
+    examples=EXAMPLES,
+    no_args_is_help=True,
+    context_settings={"auto_envvar_prefix": "SEMSCAN"},
+    short_help="Screen the SEM panels of PDFs, images and folders.",
+)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "-o", "--output", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
+    help="Write records to FILE: .jsonl, .json or .csv. May be repeated.",
+)  # fmt: skip
+@click.option(
+    "-f", "--format", type=click.Choice(["text", "jsonl", "json", "csv", "none"]), default="text",
+    show_default=True, help="What goes to standard output.",
+)  # fmt: skip
+@click.option(
+    "--json", "format", flag_value="jsonl", allow_from_autoenv=False, help="Short for -f jsonl: one record per line."
+)
+@click.option(
+    "--csv", "format", flag_value="csv", allow_from_autoenv=False, help="Short for -f csv: one row per panel."
+)
+@click.option(
+    "--show", type=click.Choice(["flagged", "all", "unassessed"]),
+    help="Panels listed in the text view.  [default: flagged and unassessed for one file, flagged for many]",
+)  # fmt: skip
+@click.option(
+    "--fpr", type=float, metavar="RATE",
+    help="Share of genuine panels that may be flagged.  [default: the smallest that the calibration supports]",
+)  # fmt: skip
+@click.option(
+    "--min-panel", type=int, metavar="PX", default=DEFAULTS.min_panel_px, show_default=True,
+    help="Panels with a shorter side below this are not assessed.",
+)  # fmt: skip
+@click.option("--all-images", is_flag=True, help="Assess every panel, whatever it is taken for.")
+@click.option("--model", metavar="NAME|FILE", help="A shipped model or a bundle.  [default: the shipped default]")
+@click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu", callback=device, help="Where to score."
+)
+@click.option(
+    "--batch-size", type=int, metavar="N", default=DEFAULTS.batch_size, show_default=True,
+    help="Tiles scored at once.",
+)  # fmt: skip
+@click.option("-j", "--jobs", type=int, metavar="N", help="Documents opened at once.  [default: usable cores]")
+@click.option(
+    "--timeout", type=float, metavar="SEC", default=DEFAULTS.timeout_s, show_default=True,
+    help="Seconds that one document may take.",
+)  # fmt: skip
+@click.option("--password", metavar="TEXT", help="Tried on encrypted PDFs; better set as SEMSCAN_PASSWORD.")
+@click.option(
+    "--fail-on", multiple=True, metavar="COND[,COND]",
+    help="flag, unassessed: exit with 1 if there is one. error: exit with 3 (always on). none: ignore errors too.",
+)  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace output files that exist.")
+@click.option(
+    "--progress", type=click.Choice(["auto", "bar", "plain", "none"]), default="auto", show_default=True,
+    help="Progress on standard error; auto is a bar on a terminal, else nothing.",
+)  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error but refusals.")
+@click.option("--no-color", is_flag=True, help="No colour; NO_COLOR does the same.")
+def command(
+    paths: tuple[str, ...],
+    output: tuple[Path, ...],
+    format: str,
+    show: str | None,
+    device: str,
+    fail_on: tuple[str, ...],
+    overwrite: bool,
+    progress: str,
+    quiet: bool,
+    no_color: bool,
+    **assessment: Any,
+) -> int:
+    """Find the SEM panels in PDFs, images and folders and say how rare each one's score is among genuine panels.
+
+    Data goes to standard output, everything else to standard error. Exit codes: 0 every input was read, 1 a --fail-on
+    condition was met, 2 refused, 3 an input was not read, 4 no input of a supported kind, 70 a bug, 130 interrupted.
+    """
+    from semscan.cli.run import View, run_scan
+
+    options = ScanOptions(
+        fpr=assessment["fpr"],
+        min_panel_px=assessment["min_panel"],
+        all_images=assessment["all_images"],
+        model=assessment["model"],
+        jobs=assessment["jobs"],
+        batch_size=assessment["batch_size"],
+        timeout_s=assessment["timeout"],
+        password=assessment["password"],
+    )
+    one_file = len(paths) == 1 and not Path(paths[0]).is_dir()
+    view = View(
+        form=format,
+        show=Show(show) if show else (Show.BRIEF if one_file else Show.FLAGGED),
+        progress="none" if quiet else progress,
+        quiet=quiet,
+        no_colour=no_color,
+    )
+    conditions = parse_conditions(fail_on)
+    return run_scan(paths, options, view, output, overwrite, conditions, without_secret(sys.argv))
+
+
+def without_secret(argv: list[str]) -> list[str]:
+    """The command line as it may be written to a record: with the password masked."""
+    masked, is_secret = [], False
+    for word in argv:
+        if is_secret:
+            masked.append("***")
+        elif word.startswith("--password="):
+            masked.append("--password=***")
+        else:
+            masked.append(word)
+        is_secret = word == "--password" and not is_secret
+    return masked
