@@ -40,7 +40,7 @@ types: $(VENV)/.installed-dev
 	@ln -sfn ../../semscan/__init__.py .typing/semscan/__init__.py
 	@ln -sfn ../../semscan/py.typed .typing/semscan/py.typed
 	@for package in engine export training cli; do ln -sfn ../../$$package .typing/semscan/$$package; done
-	$(BIN)/mypy --config-file pyproject.toml -p semscan
+	$(BIN)/mypy --config-file pyproject.toml -m semscan -p semscan.engine -p semscan.export -p semscan.cli
 
 check: test lint types
 
