@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 
 from semscan.engine.errors import ExitCode, NoticeCode, Reason
@@ -58,14 +59,26 @@ def test_every_make_target_has_a_line_of_help():
     assert phony == set(re.findall(r'@echo "make ([a-z]+)', makefile))
 
 
-def test_readme_commands_exist():
+def commands(page: str) -> list[list[str]]:
+    """The `semscan ...` lines of a page's fenced blocks, as words, explanations after two spaces left out."""
+    lines = [line.split("  ")[0] for line in fenced(text(page))]
+    return [line.split()[1:] for line in lines if line.startswith("semscan ")]
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/cli.md"])
+def test_documented_commands_and_options_exist(page):
     from semscan.cli.main import cli
 
-    words = [line.split() for line in fenced(text("README.md")) if line.startswith("semscan ")]
-    assert words
-    named = {line[1] for line in words if re.fullmatch(r"[a-z]+", line[1])}
-    assert named
-    assert named <= set(cli.list_commands(None))
+    used = commands(page)
+    assert used
+    for words in used:
+        command, words = cli, list(words)
+        if words[0] not in cli.list_commands(None):
+            words.insert(0, "scan")  # semscan paper.pdf
+        while words and isinstance(command, click.Group) and words[0] in command.list_commands(None):
+            command = command.get_command(click.Context(command), words.pop(0))
+        known = {"--help", "-h"} | {opt for param in command.params for opt in param.opts + param.secondary_opts}
+        assert {word for word in words if word.startswith("-")} <= known, (page, words)
 
 
 def test_changelog_names_the_current_version():

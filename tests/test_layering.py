@@ -15,7 +15,7 @@ LAYERS = ("engine", "export", "training", "cli")
 # layer -> prefixes of our own modules that its modules may import
 OURS = {
     "engine": ("semscan.engine",),
-    "export": ("semscan.export", "semscan.engine", "semscan.training.nets"),
+    "export": ("semscan.export", "semscan.engine", "semscan.training.nets", "semscan.training.report"),
     "training": ("semscan.training", "semscan.engine", "semscan.export"),
     "cli": ("semscan.cli", "semscan.engine", "semscan.export", "semscan.training"),
 }
