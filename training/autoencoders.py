@@ -6,6 +6,7 @@ reconstructions keep the roughness of a micrograph (blurred ones would teach "sm
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -177,7 +178,7 @@ def train_one(recipe: AutoencoderRecipe, name: str, pool: CropsPool, run_dir: Pa
     for step in range(first, recipe.steps):
         torch.manual_seed(_seed(key, step))
         rng = np.random.default_rng([*key, step])
-        lr = recipe.lr * (0.51 + 0.49 * np.cos(np.pi * step / recipe.steps))
+        lr = recipe.lr * (0.51 + 0.49 * math.cos(math.pi * step / recipe.steps))
         for group in optimizer.param_groups:
             group["lr"] = lr
         for group in critic_optimizer.param_groups:

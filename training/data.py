@@ -110,6 +110,19 @@ def verify_files(micrographs: Iterable[Micrograph]) -> None:
             raise UsageError(f"{micrograph.path} differs from its entry in the table", "get the data again")
 
 
+def describe_sources(micrographs: Iterable[Micrograph]) -> list[dict[str, str | int]]:
+    """Data sets with their licences and sizes, for provenance; papers and preprints are counted, not listed."""
+    groups: dict[tuple[str, str, str], tuple[set[str], int]] = {}
+    for micrograph in micrographs:
+        key = (micrograph.source.split("/")[0], micrograph.split, micrograph.licence)
+        sources, files = groups.setdefault(key, (set(), 0))
+        groups[key] = (sources | {micrograph.source}, files + 1)
+    return [
+        {"data_set": name, "split": split, "licence": licence, "independent_sources": len(sources), "files": files}
+        for (name, split, licence), (sources, files) in sorted(groups.items())
+    ]
+
+
 def read_panel(micrograph: Micrograph) -> NDArray[np.uint8]:
     """Grey plane without the instrument's information bar.
 

@@ -19,7 +19,7 @@ from semscan.training.data import data_root, list_micrographs, verify_files
 from semscan.training.nets.npr import Npr5k
 from semscan.training.pairs import PairsRecipe, Pool, find_autoencoders, make_pool
 from semscan.training.recipe import load_recipe
-from semscan.training.rundir import Stats, load_checkpoint, open_run, save_checkpoint
+from semscan.training.rundir import Stats, load_checkpoint, open_run, save_checkpoint, write_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,11 @@ def train_detector(
         _estimate(recipe)
         return target
     root = data_root(data)
-    verify_files(list_micrographs(root, ["train"]))
+    listed = list_micrographs(root, ["train"])
+    verify_files(listed)
     checkpoints = find_autoencoders(recipe.autoencoders, recipe.held_out)
     open_run(target, recipe, resume=resume)
+    write_sources(target, listed)
     cache = target / "pool.npz"
     if cache.exists():
         with np.load(cache) as stored:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from semscan.engine.errors import OutputError
+from semscan.training.data import Micrograph, describe_sources
 from semscan.training.recipe import recipe_json, recipe_sha256
 
 
@@ -46,6 +47,13 @@ def open_run(run_dir: Path, recipe: Any, *, resume: bool) -> Path:
     }
     config.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     return run_dir
+
+
+def write_sources(run_dir: Path, micrographs: list[Micrograph]) -> None:
+    """Note in the run which data sets served a split, with their licences."""
+    (split,) = {micrograph.split for micrograph in micrographs}
+    text = json.dumps(describe_sources(micrographs), indent=1)
+    (run_dir / f"sources_{split}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def git_revision() -> str:

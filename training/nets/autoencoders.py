@@ -9,6 +9,7 @@ codebooks (van den Oord et al., NeurIPS 2017; Jegou et al., TPAMI 2011).
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -64,7 +65,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         widths = [spec.width * (level + 1) for level in range(spec.depth + 1)]
         down: list[nn.Module] = [nn.Conv2d(1, widths[0], 3, padding=1), _act(spec)]
-        for narrow, wide in zip(widths[:-1], widths[1:], strict=True):
+        for narrow, wide in itertools.pairwise(widths):
             down += [nn.Conv2d(narrow, wide, 4, 2, 1), _norm(spec, wide), _act(spec)]
             down += [nn.Conv2d(wide, wide, 3, padding=1), _norm(spec, wide), _act(spec)]
         latents = spec.latent * (2 if spec.bottleneck == "vae" else 1)

@@ -1,0 +1,94 @@
+"""Write the self-describing model file of a finished run: graph, calibration, results, provenance, golden scores."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+
+from semscan.engine.errors import UsageError
+from semscan.export.card import model_card
+from semscan.export.fold import fold
+from semscan.export.golden import golden_tiles
+from semscan.export.graph import build_graph
+from semscan.training.detector import load_detector
+
+NEEDED = ("detector.pt", "config.json", "calibration.json", "results.json")
+
+
+def export_onnx(run_dir: Path, output: Path) -> Path:
+    """Write the bundle of a trained, calibrated and evaluated detector, and its model card beside it.
+
+    Args:
+        run_dir: the run's folder.
+        output: path of the ``.onnx`` file; the card gets the same name with ``.md``.
+
+    Returns:
+        ``output``.
+
+    Raises:
+        UsageError: the run lacks one of its files.
+    """
+    for name in NEEDED:
+        if not (run_dir / name).is_file():
+            raise UsageError(
+                f"{run_dir} holds no {name}",
+                "run semscan train, calibrate and evaluate first: a bundle carries them all",
+            )
+    config, calibration, results = (_json(run_dir / name) for name in NEEDED[1:])
+    recipe = config["recipe"]
+    tile_px = recipe["pairs"]["tile_px"]
+    network = load_detector(run_dir / "detector.pt")
+    tiles = golden_tiles(tile_px)
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(tiles)).double().tolist()
+    provenance = {
+        "data": [entry for path in sorted(run_dir.glob("sources_*.json")) for entry in _json(path)],
+        "recipe": recipe,
+        "recipe_sha256": config["recipe_sha256"],
+        "git_revision": config["git_revision"],
+        "torch": config["torch"],
+        "seed": recipe["seed"],
+        "parameters": sum(p.numel() for p in network.parameters()),
+    }
+    line = calibration["smoothness"]
+    envelope = {
+        "smallest_side_px": tile_px,
+        "jpeg_quality": [60, 100],
+        "strata": list(calibration["strata"]),
+        "smoothness": [line["low"], line["high"]],
+    }
+    card = model_card(recipe["model_id"], calibration, results, provenance)
+    golden = {
+        "tiles": base64.b64encode(zlib.compress(tiles.tobytes(), 9)).decode(),
+        "n": len(tiles),
+        "logits": [float(np.float32(v)) for v in logits],
+    }
+    model = build_graph(fold(network), tile_px)
+    texts = {
+        "format": "1",
+        "id": recipe["model_id"],
+        "tile_px": str(tile_px),
+        "card": card,
+        "calibration": json.dumps(calibration),
+        "envelope": json.dumps(envelope),
+        "golden": json.dumps(golden),
+        "provenance": json.dumps(provenance),
+        "results": json.dumps(results),
+    }
+    onnx.helper.set_model_props(model, {f"semscan.{key}": value for key, value in texts.items()})
+    onnx.checker.check_model(model)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, output)
+    output.with_suffix(".md").write_text(card, encoding="utf-8")
+    return output
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
