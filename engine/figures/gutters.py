@@ -33,6 +33,7 @@ _RIDGE_SHARE = 0.85
 _RIDGE_LEVEL_MARGIN = 60
 _RIDGE_DEVIATION = 24
 _RIDGE_GREY_DEVIATION = 7
+_RULE_DEVIATION = 5
 
 
 class Gutter(NamedTuple):
@@ -143,6 +144,10 @@ def _ridge(region: NDArray[np.uint8], start: int, end: int) -> Gutter | None:
     core = region[start + int(deviations.argmin())].astype(np.int16)
     level, deviation = float(core.mean()), float(deviations.min())
     saturated = not _RIDGE_LEVEL_MARGIN < level < 255 - _RIDGE_LEVEL_MARGIN
+    # White or black from end to end, if only for a pixel, between rows that are nothing like it: saturated parts of
+    # the pictures on both sides may be as bright as the gutter itself.
+    if saturated and deviation <= _RULE_DEVIATION and min(before.std(), after.std()) >= _RIDGE_STEP:
+        return Gutter(start, end, round(level))
     if deviation > (_RIDGE_DEVIATION if saturated else _RIDGE_GREY_DEVIATION):
         return None
     above, below = core - before.astype(np.int16), core - after.astype(np.int16)
