@@ -244,14 +244,12 @@ def _spot_colours(stored: _Stored) -> Image.Image:
     if not stored.xref:
         raise ImageUnusable(Reason.UNSUPPORTED_CODEC, "spot colours in an inline image")
     try:
-        pixmap = pymupdf.Pixmap(stored.resolver.doc, stored.xref)
-        if pixmap.colorspace is None or pixmap.colorspace.n not in (1, 3):
-            pixmap = pymupdf.Pixmap(pymupdf.csRGB, pixmap)
+        pixmap = pymupdf.Pixmap(pymupdf.csRGB, pymupdf.Pixmap(stored.resolver.doc, stored.xref))
         if pixmap.alpha:
             pixmap = pymupdf.Pixmap(pixmap, 0)
     except (RuntimeError, ValueError) as error:  # MuPDF's own exceptions derive from RuntimeError
         raise reject(error) from error
-    return Image.frombytes("L" if pixmap.n == 1 else "RGB", (pixmap.width, pixmap.height), pixmap.samples)
+    return Image.frombytes("RGB", (pixmap.width, pixmap.height), pixmap.samples)
 
 
 def _raster_of(stored: _Stored, image: Image.Image, digest: str, components: int, bits: int) -> Raster:
