@@ -1,0 +1,3 @@
+from small_data import small_data
+
+__all__ = ["small_data"]

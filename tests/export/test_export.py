@@ -1,0 +1,169 @@
+"""Folding is exact, the graph equals the network, and a whole small run ends in a bundle that the engine reads."""
+
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+import torch.nn.functional as F
+
+from semscan.engine.bundle import load_bundle
+from semscan.engine.errors import ModelError, UsageError
+from semscan.export.fold import fold
+from semscan.export.golden import golden_tiles
+from semscan.export.graph import build_graph
+from semscan.export.to_onnx import export_onnx
+from semscan.export.verify import verify
+from semscan.training.nets.npr import Npr5k, npr_residual
+
+
+@pytest.fixture(scope="module")
+def network():
+    """Random weights with batch statistics far from their defaults, so that a forgotten one shows."""
+    torch.manual_seed(3)
+    model = Npr5k()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.2, 2)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias, 0, 0.3)
+    return model.eval()
+
+
+def tiles(level, spread=12):
+    noise = np.random.default_rng(level).normal(level, spread, (4, 1, 128, 128))
+    return torch.from_numpy(np.clip(np.rint(noise), 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("level", [5, 128, 250])
+def test_fold_is_exact_in_float64(network, level):
+    exact = Npr5k().double()
+    exact.load_state_dict({key: value.double() for key, value in network.state_dict().items()})
+    exact.eval()
+    first = fold(network).first
+    raw = tiles(level).double()
+    plain = exact.bn1(exact.conv1(npr_residual(raw)))
+    folded = F.conv2d(F.pad(raw, (2, 0, 2, 0)), torch.from_numpy(first.weight), torch.from_numpy(first.bias), 2)
+    assert (folded - plain).abs().max() <= 1e-10
+    assert np.abs(first.weight.sum((2, 3))).max() <= 1e-15
+
+
+@pytest.mark.parametrize("level", [5, 128, 250])
+def test_graph_equals_the_network(network, level):
+    session = onnxruntime.InferenceSession(build_graph(fold(network), 128).SerializeToString())
+    logit, evidence = session.run(["logit", "evidence"], {"tiles": tiles(level).numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(logit, network(tiles(level)), atol=1e-5)
+        np.testing.assert_allclose(evidence, network.evidence(tiles(level)), atol=1e-4)
+    np.testing.assert_allclose(logit, evidence.mean((1, 2)), atol=1e-6)
+
+
+def test_brightness_does_not_move_the_logit(network):
+    session = onnxruntime.InferenceSession(build_graph(fold(network), 128).SerializeToString())
+    dark = tiles(60).numpy()
+    assert dark.max() < 140
+    shifted = [session.run(["logit"], {"tiles": (dark + shift).astype(np.uint8)})[0] for shift in (0, 50, 110)]
+    np.testing.assert_allclose(shifted[0], shifted[1], atol=1e-5)
+    np.testing.assert_allclose(shifted[0], shifted[2], atol=1e-5)
+
+
+def test_graph_has_no_resize_and_any_batch_size(network):
+    model = build_graph(fold(network), 128)
+    kinds = {node.op_type for node in model.graph.node}
+    assert kinds == {"Cast", "Conv", "Relu", "MaxPool", "Add", "Squeeze", "ReduceMean"}
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    batch = tiles(128).numpy()
+    (whole,) = session.run(["logit"], {"tiles": batch})
+    alone = [session.run(["logit"], {"tiles": batch[i : i + 1]})[0][0] for i in range(len(batch))]
+    np.testing.assert_allclose(whole, alone, atol=1e-6)
+
+
+def test_only_the_known_first_layer_folds(network):
+    other = Npr5k(3).eval()
+    with pytest.raises(ValueError, match="only a one-channel"):
+        fold(other)
+    with pytest.raises(ValueError, match="multiple of 8"):
+        build_graph(fold(network), 100)
+
+
+def test_golden_tiles_are_the_same_each_time():
+    first = golden_tiles(128)
+    assert first.shape == (8, 1, 128, 128)
+    np.testing.assert_array_equal(first, golden_tiles(128))
+    assert first.min() == 0
+    assert first[4].mean() > 230
+
+
+@pytest.fixture(scope="module")
+def small_run(small_data, tmp_path_factory):
+    """Everything from autoencoders to evaluation on made-up pictures: worthless weights, whole path."""
+    from semscan.training.autoencoders import train_autoencoders
+    from semscan.training.calibrate import calibrate
+    from semscan.training.detector import train_detector
+    from semscan.training.evaluate import evaluate
+
+    folder = tmp_path_factory.mktemp("runs")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    (folder / "ae.toml").write_text(
+        'name = "ae"\nsteps = 2\nbatch = 2\ncrop_px = 32\nsave_every = 1\nworkers = 1\n'
+        '[decoders.near]\nup = "nearest"\ndepth = 1\nlatent = 4\nwidth = 4\n'
+        '[decoders.ct]\nup = "convt4"\ndepth = 1\nlatent = 4\nwidth = 4\n'
+    )
+    train_autoencoders(folder / "ae.toml", [], small_data, folder / "ae")
+    (folder / "det.toml").write_text(
+        f'name = "det"\nmodel_id = "small"\nautoencoders = [\'{folder / "ae"}\']\nheld_out = ["ct"]\n'
+        "[pairs]\nreconstructions = 4\ndraws = 2\ncrop_px = 176\nworkers = 1\n"
+        "[training]\nsteps = 4\npairs = 2\nsave_every = 2\n"
+        "[evaluation]\npanels_per_source = 1\nfakes_per_panel = 2\nresamples = 50\n"
+    )
+    arguments = (folder / "det.toml", [], small_data, folder / "det")
+    train_detector(*arguments)
+    calibrate(*arguments)
+    evaluate(*arguments)
+    torch.set_num_threads(before)
+    return folder / "det"
+
+
+def test_bundle_of_a_whole_run(small_run, tmp_path):
+    path = export_onnx(small_run, tmp_path / "small.onnx")
+    bundle = load_bundle(str(path))
+    assert (bundle.id, bundle.tile_px, bundle.metadata["format"]) == ("small", 128, "1")
+    assert list(bundle.calibration.strata) == ["lossless", "jpeg90", "jpeg75", "jpeg60"]
+    assert {s.sources for s in bundle.calibration.strata.values()} == {4}
+    assert bundle.card == path.with_suffix(".md").read_text()
+    assert "preliminary" in bundle.card
+    data = json.loads(bundle.metadata["provenance"])["data"]
+    assert {entry["split"] for entry in data} == {"train", "calibrate", "test"}
+    assert all(entry["licence"] for entry in data)
+    lines = verify(path, small_run / "detector.pt")
+    assert len(lines) == 3
+
+
+def test_results_have_the_rows_that_matter(small_run):
+    results = json.loads((small_run / "results.json").read_text())
+    assert set(results["conditions"]) == {"png", "q90", "q75", "in_pdf"}
+    for row in results["conditions"].values():
+        assert set(row) == {"seen", "held_out", "by_decoder", "false_flags"}
+        low, high = row["seen"]["auc_ci95"]
+        assert 0 <= low <= high <= 1
+        assert len(row["false_flags"]["by_source"]) == 3
+    assert set(results["benign"]) == {"x2", "x2_q85"}
+    text = (small_run / "results.md").read_text()
+    assert all(source in text for source in results["test"]["sources"])
+
+
+def test_verify_notices_another_network(small_run, tmp_path):
+    path = export_onnx(small_run, tmp_path / "small.onnx")
+    state = torch.load(small_run / "detector.pt", weights_only=True)
+    state["averaged"]["head.bias"] += 1
+    torch.save(state, tmp_path / "other.pt")
+    with pytest.raises(ModelError, match="deviates"):
+        verify(path, tmp_path / "other.pt")
+
+
+def test_an_unfinished_run_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"holds no detector\.pt"):
+        export_onnx(tmp_path, tmp_path / "x.onnx")

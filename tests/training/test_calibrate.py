@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from semscan.engine.calibration import Calibration
+from semscan.training.calibrate import choose_line, tail_table
+from semscan.training.metrics import auc, auc_interval, clopper_pearson, tpr_at, upper_bound
+from semscan.training.scoring import Scores
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "low", "high"),
+    # Closed forms for 0 and n, and the textbook interval of 5 in 100.
+    [(0, 100, 0.0, 1 - 0.025**0.01), (100, 100, 0.025**0.01, 1.0), (5, 100, 0.016432, 0.112835)],
+)
+def test_clopper_pearson(k, n, low, high):
+    assert clopper_pearson(k, n) == pytest.approx((low, high), abs=2e-6)
+
+
+def test_one_sided_bound():
+    assert upper_bound(0, 59) == pytest.approx(1 - 0.05 ** (1 / 59))
+    assert upper_bound(0, 59) < 0.05 < upper_bound(0, 58)
+    assert upper_bound(7, 7) == 1.0
+
+
+def test_tail_counts_sources_not_panels():
+    table = tail_table(np.array([1.0, 2.0, 3.0, 4.0, 0.5]), ["a", "a", "a", "a", "b"])
+    assert (table["n"], table["sources"]) == (5, 2)
+    assert table["scores"] == [0.5, 1.0, 2.0, 3.0, 4.0]
+    np.testing.assert_allclose(table["tail"], np.array([3, 2, 1.75, 1.5, 1.25]) / 3, atol=1e-6)
+
+
+def test_table_is_monotone_and_readable_by_the_engine():
+    rng = np.random.default_rng(4)
+    sources = [f"s{i % 30}" for i in range(80)]
+    scores = rng.normal(0, 1, 80)
+    table = tail_table(scores, sources)
+    assert all(a < b for a, b in zip(table["scores"], table["scores"][1:], strict=False))
+    for key in ("tail", "low95", "high95", "upper95"):
+        assert all(a >= b for a, b in zip(table[key], table[key][1:], strict=False)), key
+    assert all(
+        low <= up <= high for low, up, high in zip(table["low95"], table["upper95"], table["high95"], strict=True)
+    )
+    line = {"slope": 0.0, "intercept": 0.0, "low": -1.0, "high": 1.0}
+    stratum = Calibration.from_json({"id": "x", "smoothness": line, "strata": {"lossless": table}}).strata["lossless"]
+    assert stratum.tail(1e9).value == pytest.approx(1 / 31)
+    assert stratum.tail(-1e9).value == pytest.approx(1.0)
+    assert stratum.tail(float(scores.max())).bound >= stratum.tail(1e9).bound
+
+
+def line_scores(helps):
+    rng = np.random.default_rng(3)
+    level = rng.uniform(-3, 2, 200)
+    noise = rng.normal(0, 0.1, 200)
+    genuine = Scores(2 * level + noise, level)
+    # Made panels score one logit more than genuine ones of the same smoothness, or one more whatever theirs is.
+    made = Scores(2 * level + 1 + noise, level) if helps else Scores(np.full(200, 4.5), np.full(200, 1.9))
+    return {"lossless": (genuine, made)}, [f"s{i}" for i in range(200)]
+
+
+def test_line_is_kept_when_it_helps():
+    line, report = choose_line(*line_scores(helps=True))
+    assert line["slope"] == pytest.approx(2, abs=0.05)
+    assert report["auc_with"]["lossless"] > 0.95 > report["auc_without"]["lossless"]
+    assert line["low"] <= -2.9 and line["high"] >= 1.9
+
+
+def test_line_is_dropped_when_it_does_not():
+    line, report = choose_line(*line_scores(helps=False))
+    assert (line["slope"], line["intercept"], report["kept"]) == (0.0, 0.0, False)
+
+
+def test_ranking_statistics():
+    genuine, made = np.array([0.0, 1.0, 2.0, 3.0]), np.array([3.0, 4.0])
+    assert auc(genuine, made) == (7.5 / 8)
+    assert tpr_at(np.arange(100.0), np.array([98.5, 94.5, 93.5, 10.0]), 0.05) == 0.5
+    assert tpr_at(np.arange(100.0), np.array([98.5, 94.5, 93.5, 10.0]), 0.01) == 0.25
+    low, high = auc_interval(genuine, ["a", "b", "c", "d"], made, ["a", "b"], 200, 1)
+    assert 0.5 <= low <= 7.5 / 8 <= high <= 1.0

@@ -1,0 +1,80 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semscan.engine.errors import UsageError
+from semscan.training.data import (
+    data_root,
+    describe_sources,
+    list_micrographs,
+    preprint_split,
+    read_panel,
+    source_weights,
+    verify_files,
+)
+
+SPLITS = ("train", "calibrate", "test")
+
+
+@pytest.fixture(scope="module")
+def real_data():
+    root = Path(os.environ.get("SEMSCAN_DATA") or Path(__file__).parents[3] / "shared" / "data")
+    if not (root / "micrographs.csv").is_file():
+        pytest.skip("the shared data is not here: set SEMSCAN_DATA")
+    return root
+
+
+@pytest.mark.data
+def test_no_source_and_no_file_in_two_splits(real_data):
+    by_split = {split: list_micrographs(real_data, [split]) for split in SPLITS}
+    for key in ("source", "sha256"):
+        seen = [{getattr(m, key) for m in listed} for listed in by_split.values()]
+        assert all(seen)
+        assert len(set.union(*seen)) == sum(map(len, seen)), key
+    steel = {"uhcs_manchester", "uhcs_matseg", "ampis_spheroidite"}
+    assert steel <= {m.source for m in by_split["train"]}
+
+
+@pytest.mark.data
+def test_every_emps_panel_and_preprint_is_its_own_source(real_data):
+    listed = list_micrographs(real_data, ["calibrate"])
+    emps = [m.source for m in listed if m.source.startswith("emps_sem/")]
+    assert len(emps) == len(set(emps)) == 70
+
+
+def test_small_folder(small_data):
+    listed = list_micrographs(small_data, ["train"])
+    verify_files(listed)
+    assert [m.split for m in listed] == ["train"] * 6
+    assert read_panel(listed[0]).shape == (176, 192)
+    assert describe_sources(listed)[0] == {
+        "data_set": "train0", "split": "train", "licence": "made up", "independent_sources": 1, "files": 2
+    }  # fmt: skip
+
+
+def test_changed_or_missing_files_are_refused(small_data, tmp_path):
+    from dataclasses import replace
+
+    (first,) = list_micrographs(small_data, ["train"])[:1]
+    with pytest.raises(UsageError, match="differs from its entry"):
+        verify_files([replace(first, sha256="0" * 64)])
+    with pytest.raises(UsageError, match="cannot be read"):
+        verify_files([replace(first, path=tmp_path / "none.png")])
+    with pytest.raises(UsageError, match=r"holds no micrographs\.csv"):
+        data_root(tmp_path)
+
+
+def test_sources_weigh_like_the_root_of_their_size():
+    weights = source_weights(["a", "a", "b"], [300, 100, 100])
+    np.testing.assert_allclose(weights.sum(), 1)
+    np.testing.assert_allclose((weights[0] + weights[1]) / weights[2], 2)
+    np.testing.assert_allclose(weights[0] / weights[1], 3)
+
+
+def test_preprints_fall_on_both_sides_and_stay_there():
+    sides = [preprint_split(f"preprint_{i}") for i in range(50)]
+    assert sides == [preprint_split(f"preprint_{i}") for i in range(50)]
+    assert 10 < sides.count("test") < 40
+    assert set(sides) == {"calibrate", "test"}

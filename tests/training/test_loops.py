@@ -1,0 +1,125 @@
+"""Training loops: they learn, stop at nonsense, and continue as if never interrupted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from semscan.engine.errors import OutputError
+from semscan.training.autoencoders import AutoencoderRecipe, CropsPool, load_autoencoder, reconstruct, train_one
+from semscan.training.detector import TrainingRecipe, draw_batch, fit, load_detector
+from semscan.training.nets.autoencoders import UPSAMPLERS, Autoencoder, AutoencoderSpec
+from semscan.training.pairs import Pool
+from semscan.training.rundir import Stats, load_checkpoint, open_run
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def crops_pool(smooth=False):
+    y, x = np.mgrid[0:64, 0:64]
+    waves = [128 + 100 * np.sin(x / (4 + k)) * np.cos(y / (5 + k)) for k in range(2)]
+    noise = 0 if smooth else np.random.default_rng(1).normal(0, 10, (64, 64))
+    pictures = [np.clip(wave + noise, 0, 255).astype(np.uint8) for wave in waves]
+    return CropsPool(pictures, np.array([0.5, 0.5]))
+
+
+@pytest.mark.parametrize("up", UPSAMPLERS)
+@pytest.mark.parametrize("bottleneck", ["plain", "vae", "vq"])
+def test_every_design_keeps_the_size_and_passes_gradients(up, bottleneck):
+    model = Autoencoder(AutoencoderSpec(up, 2, 8, width=4, norm="group", act="silu", bottleneck=bottleneck))
+    made, loss = model(torch.rand(2, 1, 32, 40) * 2 - 1)
+    assert made.shape == (2, 1, 32, 40)
+    (made.square().mean() + loss).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("bottleneck", ["vae", "vq"])
+def test_autoencoder_resumes_bit_equal(tmp_path, bottleneck):
+    spec = AutoencoderSpec("nearest", 1, 4, width=4, norm="batch", bottleneck=bottleneck)
+    recipe = AutoencoderRecipe("t", {"a": spec}, steps=6, batch=2, crop_px=16, save_every=3)
+    folders = [tmp_path / name for name in ("whole", "cut")]
+    for folder in folders:
+        folder.mkdir()
+    train_one(recipe, "a", crops_pool(), folders[0])
+    train_one(recipe, "a", crops_pool(), folders[1])
+    state = load_checkpoint(folders[1] / "a.pt")
+    assert state["step"] == 6
+
+    class Stop(Exception):
+        pass
+
+    def interrupted(*args):
+        raise Stop
+
+    (folders[1] / "a.pt").unlink()
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
+        real, calls = CropsPool.draw, iter(range(10))
+        patch.setattr(CropsPool, "draw", lambda *a: real(*a) if next(calls) < 5 else interrupted())
+        train_one(recipe, "a", crops_pool(), folders[1])
+    assert load_checkpoint(folders[1] / "a.pt")["step"] == 3
+    train_one(recipe, "a", crops_pool(), folders[1])
+    whole, cut = (load_checkpoint(folder / "a.pt")["model"] for folder in folders)
+    assert all(torch.equal(whole[key], cut[key]) for key in whole)
+
+
+def test_autoencoder_overfits_a_few_tiles(tmp_path):
+    spec = AutoencoderSpec("bilinear", 1, 4, width=12)
+    recipe = AutoencoderRecipe("t", {"a": spec}, steps=150, batch=4, crop_px=32, l1_share=0.9, save_every=150)
+    train_one(recipe, "a", crops_pool(smooth=True), tmp_path)
+    picture = crops_pool(smooth=True).pictures[0]
+    made = reconstruct(load_autoencoder(tmp_path / "a.pt"), picture, 1)
+    error = np.mean((made.astype(float) - picture) ** 2)
+    assert 10 * np.log10(255**2 / error) > 25
+
+
+def pairs_pool():
+    """Noise against noise enlarged by pixel repetition: the residual gives it away."""
+    rng = np.random.default_rng(2)
+    genuine = rng.integers(60, 190, (40, 32, 32), dtype=np.uint8)
+    made = np.kron(rng.integers(60, 190, (40, 16, 16), dtype=np.uint8), np.ones((1, 2, 2), np.uint8))
+    return Pool(np.stack([genuine, made], 1), np.zeros(40, np.int16), ["a"])
+
+
+def test_detector_learns_and_resumes_bit_equal(tmp_path):
+    recipe = TrainingRecipe(steps=40, pairs=8, lr=3e-3, ema=0.9, save_every=20)
+    for name in ("whole", "cut"):
+        (tmp_path / name).mkdir()
+    model = fit(recipe, 1, pairs_pool(), tmp_path / "whole")
+    fit(replace(recipe, steps=20), 1, pairs_pool(), tmp_path / "cut")
+    again = fit(recipe, 1, pairs_pool(), tmp_path / "cut")
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values(), strict=True))
+    stored = load_detector(tmp_path / "cut" / "detector.pt")
+    tiles, labels = draw_batch(pairs_pool(), 40, np.random.default_rng(9))
+    with torch.inference_mode():
+        torch.testing.assert_close(stored(tiles), model(tiles))
+        assert ((stored(tiles) > 0) == (labels > 0)).float().mean() > 0.9
+
+
+def test_a_batch_turns_both_members_of_a_pair_alike():
+    pool = pairs_pool()
+    same = Pool(np.stack([pool.tiles[:, 0]] * 2, 1), pool.decoder, pool.names)
+    tiles, labels = draw_batch(same, 16, np.random.default_rng(3))
+    assert torch.equal(tiles[:16], tiles[16:])
+    assert labels.tolist() == [0.0] * 16 + [1.0] * 16
+
+
+def test_a_run_folder_is_not_reused_by_accident(tmp_path):
+    recipe = TrainingRecipe()
+    open_run(tmp_path / "r", recipe, resume=False)
+    with pytest.raises(OutputError, match="already holds a run"):
+        open_run(tmp_path / "r", recipe, resume=False)
+    open_run(tmp_path / "r", recipe, resume=True)
+    with pytest.raises(OutputError, match="another recipe"):
+        open_run(tmp_path / "r", replace(recipe, steps=1), resume=True)
+
+
+def test_statistics_stop_at_nonsense(tmp_path):
+    with pytest.raises(FloatingPointError, match="loss is nan"):
+        Stats(tmp_path / "s.jsonl", "x").write(step=1, loss=float("nan"))
