@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -30,7 +31,7 @@ def command(as_json: bool, no_color: bool) -> int:
     if as_json:
         click.echo(json.dumps(found.to_json(), indent=1, ensure_ascii=False))
     else:
-        style = style_for(click.get_text_stream("stdout").isatty(), no_color)
+        style = style_for(sys.stdout.isatty(), no_color)
         for topic, facts in found.facts.items():
             click.echo(f"{style.strong(f'{topic:10}')}  {_words(facts)}")
         click.echo()

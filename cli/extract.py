@@ -21,6 +21,9 @@ from semscan.engine.records import NoticeRecord
 from semscan.engine.sinks.output import FileOutput, StreamOutput
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from semscan.engine.extract import ExtractedPanel
 
 EXAMPLES = """\
@@ -138,7 +141,7 @@ def _write(
             if panel.grey is None or not (every_kind or panel.record.status == "assessed"):
                 continue
             name = file_name(panel)
-            _save(panel, folder / name)
+            _save(panel.grey, folder / name)
             manifest.write(line([name, *panel_cells(panel.record, panel.path).values()]))
             written += 1
     return written
@@ -157,10 +160,10 @@ def file_name(panel: ExtractedPanel) -> str:
     return f"{stem}-{digest}{copy}-p{place}.png"
 
 
-def _save(panel: ExtractedPanel, path: Path) -> None:
+def _save(grey: NDArray[np.uint8], path: Path) -> None:
     from PIL import Image
 
     try:
-        Image.fromarray(panel.grey).save(path, "PNG")
+        Image.fromarray(grey).save(path, "PNG")
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -27,6 +27,10 @@ COMMANDS = {
 _OWN_OPTIONS = ("-h", "--help", "-V", "--version")
 
 
+class ReaderGone(Exception):
+    """Whoever read our standard output closed it. Not a BrokenPipeError: click turns those into exit code 1."""
+
+
 class SemscanGroup(click.Group):
     """Loads a subcommand's module on first use and takes anything that is no subcommand for a path to scan."""
 
@@ -47,6 +51,28 @@ class SemscanGroup(click.Group):
             _refuse_misspelt(args[0])
             args = ["scan", *args]
         return super().parse_args(ctx, args)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """As in click; help and version are printed in here.
+
+        Raises:
+            ReaderGone: nobody reads them.
+        """
+        try:
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As in click.
+
+        Raises:
+            ReaderGone: nobody reads what the command prints.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Commands, and files because a bare path is scanned."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from semscan.cli.group import SemscanGroup
+from semscan.cli.group import ReaderGone, SemscanGroup
 from semscan.cli.terminal import printable
 from semscan.engine.errors import ExitCode, SemscanError
 
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("semscan: interrupted; what was written so far is valid", err=True)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
+    except (ReaderGone, BrokenPipeError):  # the latter from the last flush
         _forget_stdout()
         return BROKEN_PIPE
     except Exception:  # a bug: every expected failure is one of the above

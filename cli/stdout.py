@@ -25,6 +25,6 @@ def data_stream() -> Iterator[BinaryIO]:
     os.dup2(2, descriptor)
     with os.fdopen(private, "wb", buffering=0) as stream:
         try:
-            yield stream  # type: ignore[misc]  # raw streams write like buffered ones, only sometimes less at a time
+            yield stream
         finally:
             os.dup2(private, descriptor)

@@ -97,15 +97,16 @@ class _Block:
         listed = [p for p in self._panels if self._show.lists(p)]
         lines = [*self._head(), "", "  " + self._headline()]
         rows = [p for p in listed if p.status == "assessed"]
+        widths = _widths(listed)
         if rows:
-            lines += _table(rows, self._style)
+            lines += _table(rows, widths, self._style)
         if self._flagged:
             lines += self._after_flags()
         elif self._assessed:
             lines += _wrapped(self._others(), self._style)
         skipped = [p for p in listed if p.status != "assessed"]
         if skipped:
-            lines += ["", "  Not assessed", *_reasons(skipped)]
+            lines += ["", "  Not assessed", *_reasons(skipped, widths)]
         lines += [line for notice in self._notices for line in _notice(notice, self._style)]
         return lines
 
@@ -117,8 +118,10 @@ class _Block:
         ]
 
     def _head(self) -> list[str]:
-        other = wording.kinds(self._counts.other)
-        return [self._title(), f"  SEM panels  {self._coverage()}      other panels {other}"]
+        sem, other = f"  SEM panels  {self._coverage()}", f"other panels {wording.kinds(self._counts.other)}"
+        if len(sem) + len(other) + 6 <= self._style.width:
+            return [self._title(), f"{sem}      {other}"]
+        return [self._title(), sem, f"  {other}"]
 
     def _title(self) -> str:
         document, counts = self._document, self._counts
@@ -168,13 +171,20 @@ class _Block:
         return f"{line}. At {wording.one_in(self._rate)}, {paper} {share} of the time."
 
 
-def _table(panels: Sequence[PanelRecord], style: Style) -> list[str]:
+def _widths(panels: Sequence[PanelRecord]) -> list[int]:
+    """Column widths that suit every row of a document, so that its two tables line up."""
+    rows = [cells(panel) for panel in panels]
+    return [max(len(row[i]) for row in (_HEAD, *rows)) for i in range(len(_HEAD) - 1)]
+
+
+def _table(panels: Sequence[PanelRecord], widths: Sequence[int], style: Style) -> list[str]:
     """Rows of assessed panels; on a narrow terminal the rarity goes below its row."""
     rows = [tuple(map(printable, cells(p))) for p in panels]
-    widths = [max(len(row[i]) for row in (_HEAD, *rows)) for i in range(len(_HEAD))]
-    narrow = sum(widths) + 2 * len(widths) + 6 > style.width
+    said = max(len(row[-2]) for row in (*rows, (_HEAD[-1], "")))
+    narrow = 2 + sum(widths) + 2 * len(widths) + said + len("   LOOK") > style.width
     columns = len(_HEAD) - 1 if narrow else len(_HEAD)
-    lines = ["  " + style.faint(_row(_HEAD[:columns], widths))]
+    widths = [*widths, said]
+    lines = ["  " + style.faint(_row(_HEAD[:columns], widths).rstrip())]
     for row in rows:
         level = style.warn(row[-1]) if row[-1] == "LOOK" else row[-1]
         lines.append(f"  {_row(row[:columns], widths)}   {level}")
@@ -187,11 +197,9 @@ def _row(texts: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=False))
 
 
-def _reasons(panels: Sequence[PanelRecord]) -> list[str]:
+def _reasons(panels: Sequence[PanelRecord], widths: Sequence[int]) -> list[str]:
     rows = [tuple(map(printable, cells(p))) for p in panels]
-    shown = [(*row[:4], row[5]) for row in rows]
-    widths = [max(len(row[i]) for row in (_HEAD, *shown)) for i in range(4)]
-    return [f"  {_row(row, [*widths, 0])}" for row in shown]
+    return [f"  {_row((*row[:4], row[5]), [*widths[:4], 0])}" for row in rows]
 
 
 def _run_lines(run: RunRecord, style: Style) -> list[str]:
@@ -203,7 +211,7 @@ def _run_lines(run: RunRecord, style: Style) -> list[str]:
     calibration = run.calibration
     reference = f"{wording.count(calibration.n, 'panel')} from {wording.count(calibration.sources, 'source')}"
     meaning = (
-        f"Rate {wording.one_in(rate)}: of genuine panels at most {wording.one_in(rate)} is flagged, as far as a "
+        f"Rate {wording.one_in(rate)}: at most {wording.one_in(rate)} genuine panels is flagged, as far as a "
         f"reference of {reference} can tell."
     )
     smallest = wording.smallest_rate(calibration.sources)
@@ -216,7 +224,8 @@ def _run_lines(run: RunRecord, style: Style) -> list[str]:
 
 
 def _summary_lines(summary: SummaryRecord, run: RunRecord | None, style: Style) -> list[str]:
-    return ["", *[f"  {line}" for line in totals(summary)], "", *_wrapped(wording.CLOSING, style)]
+    lines = [line for text in totals(summary) for line in _wrapped(text, style, hanging=" " * 13)]
+    return ["", *lines, "", *_wrapped(wording.CLOSING, style)]
 
 
 def totals(summary: SummaryRecord) -> list[str]:
@@ -242,5 +251,7 @@ def _notice(notice: NoticeRecord, style: Style) -> list[str]:
     return _wrapped(f"{notice.severity}: {page}{printable(notice.message)}", style)
 
 
-def _wrapped(text: str, style: Style, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(text, style.width, initial_indent=indent, subsequent_indent=indent, break_long_words=False)
+def _wrapped(text: str, style: Style, indent: str = "  ", hanging: str | None = None) -> list[str]:
+    """Lines of prose; columns inside ``text`` stay as wide as they are."""
+    following = indent if hanging is None else hanging
+    return textwrap.wrap(text, style.width, initial_indent=indent, subsequent_indent=following, break_long_words=False)

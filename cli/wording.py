@@ -106,7 +106,8 @@ def smallest_rate(sources: int) -> float:
 
     The one-sided upper bound of Clopper and Pearson (Biometrika 26, 1934) for zero events.
     """
-    return 1 - 0.05 ** (1 / sources)
+    bound: float = 1 - 0.05 ** (1 / sources)
+    return bound
 
 
 def rarity(panel: PanelRecord) -> str:

@@ -1,0 +1,67 @@
+"""Progress: a bar that redraws itself, lines for a log, nothing where nobody looks."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from semscan.cli.progress import ProgressLine
+from semscan.engine.flow import Progress
+
+HALF = Progress(documents_done=6, documents_total=12, panels=1379, flagged=2, failed=1)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+class Clock:
+    now_s = 0.0
+
+    def __call__(self):
+        return self.now_s
+
+
+def test_a_bar_redraws_itself_and_can_be_cleared():
+    stream, clock = Terminal(), Clock()
+    line = ProgressLine("auto", stream, clock)
+    line.update(HALF)
+    shown = "[############------------] 6/12 documents   1,379 panels   2 flagged   1 failed"
+    assert stream.getvalue() == shown
+    line.clear()
+    assert stream.getvalue() == shown + "\r" + " " * len(shown) + "\r"
+    line.clear()
+    assert stream.getvalue().count("\r") == 2
+
+
+def test_updates_that_come_too_fast_are_dropped():
+    stream, clock = Terminal(), Clock()
+    line = ProgressLine("bar", stream, clock)
+    line.update(HALF)
+    line.update(HALF)
+    assert stream.getvalue().count("documents") == 1
+    clock.now_s = 1.0
+    line.update(HALF)
+    assert stream.getvalue().count("documents") == 2
+
+
+def test_without_a_known_total_there_is_no_bar():
+    stream = Terminal()
+    ProgressLine("bar", stream, Clock()).update(Progress(6, None, 10, 0, 0))
+    assert stream.getvalue() == "6 documents   10 panels   0 flagged"
+
+
+def test_plain_lines_for_a_log():
+    stream, clock = io.StringIO(), Clock()
+    line = ProgressLine("plain", stream, clock)
+    for clock.now_s in (0.0, 5.0, 10.0, 30.0):
+        line.update(HALF)
+    assert stream.getvalue() == "6/12 documents   1,379 panels   2 flagged   1 failed\n" * 3
+
+
+@pytest.mark.parametrize(("mode", "stream"), [("auto", io.StringIO()), ("none", Terminal())])
+def test_nothing_where_nobody_looks(mode, stream):
+    ProgressLine(mode, stream, Clock()).update(HALF)
+    assert stream.getvalue() == ""

@@ -1,0 +1,226 @@
+"""What one person sees, word for word."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import replace
+
+import pytest
+
+from semscan.cli.rows import PlainRows, Show
+from semscan.cli.terminal import Style, style_for
+from semscan.cli.text import TextView
+
+PLAIN = Style(colour=False, width=110)
+
+
+RARITY = "1 in 240 score this high (130-500)"
+
+
+def shown(records, show=Show.BRIEF, style=PLAIN):
+    texts = []
+    view = TextView(texts.append, style, show)
+    for record in records:
+        view.write(record)
+    view.close()
+    return "".join(texts)
+
+
+def block(text):
+    return textwrap.dedent(text).lstrip("\n")
+
+
+def test_a_paper_with_a_flag(sample):
+    assert shown(sample.paper) == block("""
+        semscan 0.1.0   model sem-1 (sha256 9f3c1e7a)   cpu, onnxruntime fp32   offline
+        Rate 1 in 100: at most 1 in 100 genuine panels is flagged, as far as a reference of 2,431 panels from 310
+        sources can tell.
+
+        paper.pdf   12 pages, 6 figures, 31 panels
+          SEM panels  14 assessed, 2 not assessed      other panels 15 (graphics 9, TEM 4, photographs 2)
+
+          1 panel for a closer look
+          PAGE  FIGURE  PANEL  PIXELS   SOURCE              AMONG GENUINE PANELS LIKE IT
+          4     Fig. 2  b      412x309  JPEG q~80, 300 ppi  1 in 240 score this high (130-500)   LOOK
+
+          1 other panel lies in the ordinary range. At 1 in 100, a genuine paper with 2 panels shows one or more flags
+          13 % of the time.
+          Suggested step: ask the authors for the original instrument file of Fig. 2 b.
+
+          Not assessed
+          7     Fig. 5  c      118x96   short side 96 px < 128 px
+
+          Documents  1 read
+          Panels     14 assessed, 2 not assessed
+          Flags      1 found, 0.14 expected if every panel were genuine (95 % interval 0.1 to 0.19)
+
+          A flag is a prompt to look, not a finding. No flag does not show that an image is genuine.
+        """)
+
+
+def test_a_paper_without_a_flag(sample):
+    document = sample.document(flagged=0, other={"graphic": 1})
+    note = sample.assessed(3, "note", tail=0.05, tail_ci95=(0.03, 0.08))
+    text = shown([sample.run, document, sample.assessed(1), sample.assessed(2), note])
+    assert text.partition("\n\n")[2] == block("""
+        paper.pdf   12 pages, 6 figures, 31 panels
+          SEM panels  14 assessed, 2 not assessed      other panels 1 (graphic 1)
+
+          no panel flagged
+          2 panels lie in the ordinary range, 1 at its upper end (level note, listed with --show all). At 1 in 100, a
+          genuine paper with 3 panels shows one or more flags 13 % of the time.
+        """)
+
+
+def test_a_paper_that_was_not_assessed(sample):
+    counts = sample.nothing | {"figures": 2, "panels": 2, "sem": 1, "not_assessed": 1, "other": {"graphic": 1}}
+    text = shown([sample.run, sample.document(status="not_assessed", **counts), sample.small, sample.graphic])
+    assert text.partition("\n\n")[2] == block("""
+        paper.pdf   12 pages, 2 figures, 2 panels
+          SEM panels  0 assessed, 1 not assessed      other panels 1 (graphic 1)
+
+          not assessed: no SEM panel could be assessed
+
+          Not assessed
+          7     Fig. 5  c      118x96  short side 96 px < 128 px
+        """)
+    text = shown([sample.run, sample.document(status="not_assessed", **sample.nothing)])
+    assert "  not assessed: no SEM panel was found\n" in text
+    assert "no panel flagged" not in text
+
+
+def test_documents_that_failed(sample):
+    missing = replace(sample.notice, code="not_found", path="gone.pdf", message="there is no such file or folder")
+    end = sample.summary(documents={"read": 0, "failed": 1}, panels={}, expected_flags=0.0, expected_ci95=(0.0, 0.0))
+    text = shown([sample.run, sample.failed, sample.notice, missing, end])
+    assert text.partition("\n\n")[2] == block("""
+        x/locked.pdf   not assessed
+          error: the PDF needs a password
+
+        gone.pdf   not assessed
+          error: there is no such file or folder
+
+          Documents  0 read, 1 failed
+          Panels     0 assessed, 0 not assessed
+          Flags      0 found, 0 expected if every panel were genuine (95 % interval 0 to 0)
+
+          A flag is a prompt to look, not a finding. No flag does not show that an image is genuine.
+        """)
+
+
+def test_many_documents_get_one_line_each_unless_flagged(sample):
+    quiet = sample.document("quiet.pdf", flagged=0)
+    text = shown([sample.run, quiet, sample.assessed(1), sample.small, *sample.paper[1:]], Show.FLAGGED)
+    line = "quiet.pdf   12 pages, 6 figures, 31 panels   14 assessed, 2 not assessed (too small 1)   no panel flagged\n"
+    assert line in text
+    assert "1 panel for a closer look" in text
+    assert "Not assessed\n" not in text
+
+
+def test_a_warning_stays_with_its_document(sample):
+    warning = replace(sample.notice, severity="warning", path="paper.pdf", page=3, message="a page is damaged")
+    text = shown([*sample.paper[:-1], warning, sample.paper[-1]])
+    assert "  warning: page 3: a page is damaged\n\n  Documents" in text
+
+
+def test_show_all_lists_every_panel(sample):
+    text = shown(sample.paper, Show.ALL)
+    assert "  4     Fig. 2  1/6    412x309  JPEG q~80, 300 ppi  1 in 3.3 score this high (2.8-4)     -\n" in text
+    assert "taken for: graphic" in text
+
+
+def test_show_unassessed_lists_only_those(sample):
+    text = shown(sample.paper, Show.UNASSESSED)
+    assert "short side 96 px" in text
+    assert "1 in 240" not in text
+    assert "1 panel for a closer look" in text
+
+
+def test_a_narrow_terminal_loses_nothing(sample):
+    text = shown(sample.paper, style=Style(width=80))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "  4     Fig. 2  b      412x309  JPEG q~80, 300 ppi   LOOK\n" in text
+    assert "        1 in 240 score this high (130-500) among genuine panels like it\n" in text
+
+
+def test_a_thin_reference_and_a_preliminary_model_are_said(sample):
+    run = replace(
+        sample.run,
+        model=replace(sample.run.model, id="sem-0"),
+        calibration=replace(sample.run.calibration, sources=60),
+        policy={"fpr_per_panel": 0.05},
+    )
+    reference = replace(sample.look.reference, sources=60)
+    above = replace(sample.look, tail=round(1 / 61, 6), tail_ci95=(0.0, 0.059634), reference=reference)
+    text = " ".join(shown([run, sample.document(), above]).split())
+    assert "Rate 1 in 20: at most 1 in 20 genuine panels is flagged" in text
+    assert "The reference is thin: it supports no rate below 1 in 21." in text
+    assert "Model sem-0 is preliminary" in text
+    assert "fewer than 1 in 16 score this high (none of 60 sources does) among genuine panels like it" in text
+
+
+def test_names_cannot_reach_the_terminal(sample):
+    nasty = "a\x1b[2Jb\r\n\u202egnp.pdf"
+    look = replace(sample.look, figure="Fig\x1b]0;x\x07")
+    text = shown([sample.run, sample.document(nasty), look], style=Style(colour=False, width=110))
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "\r" not in text
+    assert "\u202e" not in text
+    assert "a?[2Jb???gnp.pdf" in text
+
+
+def test_colour_changes_nothing_but_colour(sample):
+    import click
+
+    coloured = shown(sample.paper, style=Style(colour=True, width=110))
+    assert "\x1b[" in coloured
+    assert click.unstyle(coloured) == shown(sample.paper)
+
+
+def test_an_interrupted_run_shows_what_it_had(sample):
+    assert "1 panel for a closer look" in shown(sample.paper[:4])
+
+
+@pytest.mark.parametrize(
+    ("terminal", "option", "environment", "expected"),
+    [
+        (True, False, {}, True),
+        (True, False, {"NO_COLOR": ""}, True),
+        (True, False, {"NO_COLOR": "1"}, False),
+        (True, False, {"TERM": "dumb"}, False),
+        (True, True, {}, False),
+        (False, False, {}, False),
+    ],
+)
+def test_when_there_is_colour(terminal, option, environment, expected):
+    assert style_for(terminal, option, environment).colour is expected
+
+
+def test_piped_rows(sample):
+    texts = []
+    view = PlainRows(texts.append, Show.BRIEF)
+    for record in [*sample.paper, sample.failed, sample.notice]:
+        view.write(record)
+    assert [text.rstrip("\n").split("\t") for text in texts] == [
+        [
+            "paper.pdf",
+            "4",
+            "Fig. 2",
+            "b",
+            "412x309",
+            "JPEG q~80, 300 ppi",
+            RARITY,
+            "LOOK",
+        ],
+        ["paper.pdf", "7", "Fig. 5", "c", "118x96", "JPEG q~80, 300 ppi", "short side 96 px < 128 px", "NOT ASSESSED"],
+        ["x/locked.pdf", "-", "-", "-", "-", "-", "the PDF needs a password", "NOT READ"],
+    ]
+
+
+def test_a_tab_in_a_name_does_not_shift_the_columns(sample):
+    texts = []
+    view = PlainRows(texts.append, Show.BRIEF)
+    view.write(sample.document("a\tb.pdf"))
+    view.write(sample.look)
+    assert texts[0].count("\t") == 7
