@@ -124,15 +124,20 @@ def _displayed(box: Sequence[float], matrix: pymupdf.Matrix) -> Rect:
 
 
 def _captions_in(block: _Block) -> list[Caption]:
-    captions = []
-    for index, (text, box) in enumerate(block.lines):
+    openings = []
+    for index, (text, _) in enumerate(block.lines):
         label = caption_label(text)
         alone = text.rstrip()[-1:].isdigit() and len(text) <= _BARE_LABEL_CHARACTERS and index + 1 < len(block.lines)
-        if label is None or (index and not label[1] and not alone):
-            continue
-        rest = [line_box for _, line_box in block.lines[index:]]
-        whole = (min(b[0] for b in rest), box[1], max(b[2] for b in rest), max(b[3] for b in rest))
-        captions.append(Caption(label[0], whole, index == 0))
+        if label is not None and (index == 0 or label[1] or alone):
+            openings.append((index, label[0]))
+    captions = []
+    ends = [index for index, _ in openings[1:]] + [len(block.lines)]
+    for (index, name), end in zip(openings, ends, strict=False):
+        first = block.lines[index][1]
+        # Side by side captions can be one block for MuPDF, so only lines below the opening one belong to it.
+        own = [box for _, box in block.lines[index:end] if _overlap(first[0], first[2], box[0], box[2]) > 0]
+        whole = (min(b[0] for b in own), first[1], max(b[2] for b in own), max(b[3] for b in own))
+        captions.append(Caption(name, whole, index == 0))
     return captions
 
 

@@ -26,6 +26,8 @@ _INTEREST = re.compile(
 )
 _HAS_INLINE = re.compile(rb"(?<![^" + WHITESPACE + rb"()<>\[\]{}])BI(?=[" + WHITESPACE + rb"/])")
 _NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)")
+_SEPARATORS = re.compile(rb"[" + WHITESPACE + DELIMITERS + rb"]+")
+_BLANKS = b"\0\t\n\f\r "
 _NAME_BEFORE = re.compile(rb"/([^" + WHITESPACE + DELIMITERS + rb"]*)[" + WHITESPACE + rb"]*\Z")
 _NAME_ESCAPE = re.compile(r"#([0-9A-Fa-f]{2})")
 _LOOK_BACK_BYTES = 256
@@ -86,7 +88,8 @@ def multiply(first: Matrix, then: Matrix) -> Matrix:
 
 
 def _matrix_before(content: bytes, end: int) -> Matrix | None:
-    found = _NUMBER.findall(content[max(0, end - _LOOK_BACK_BYTES) : end])[-6:]
+    words = _SEPARATORS.split(content[max(0, end - _LOOK_BACK_BYTES) : end].rstrip(_BLANKS))[-6:]
+    found = [word for word in words if _NUMBER.fullmatch(word)]
     if len(found) < 6:
         return None
     a, b, c, d, e, f = map(float, found)
