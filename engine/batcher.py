@@ -1,4 +1,4 @@
-"""Tiles of many panels in batches of one fixed shape.
+"""Tiles of many panels in batches of one fixed shape, scored by one thread while the next batch is filled.
 
 Every batch has the same shape, padded with zero tiles, so that a tile's logit does not depend on how many others
 happened to share its batch.
@@ -6,6 +6,10 @@ happened to share its batch.
 
 from __future__ import annotations
 
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -16,6 +20,12 @@ from semscan.engine.backends import Backend
 
 Key = TypeVar("Key")
 
+BATCHES = 3
+"""One being filled, one waiting, one being scored."""
+
+OLDEST_S = 0.5
+"""A batch that is not full is scored when its first tile has waited this long."""
+
 
 @dataclass(slots=True)
 class _Open:
@@ -25,53 +35,94 @@ class _Open:
     missing: int
 
 
+@dataclass(slots=True)
+class _Sent(Generic[Key]):
+    """A batch that the inference thread has."""
+
+    logits: Future[NDArray[np.float32]]
+    slots: list[tuple[Key, int]]
+    tiles: NDArray[np.uint8]
+
+
 class Batcher(Generic[Key]):
-    """Collects tiles, scores full batches, and hands back each panel whose last tile was scored.
+    """Collects tiles, has full batches scored, and hands back each panel whose last tile was scored.
 
     Args:
-        backend: scores a batch.
+        backend: scores a batch; called from one thread only.
         batch_size: tiles in a batch.
         tile_px: side of a tile in pixels.
     """
 
     def __init__(self, backend: Backend, batch_size: int, tile_px: int) -> None:
         self._backend = backend
-        self._batch = np.zeros((batch_size, 1, tile_px, tile_px), np.uint8)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="semscan-inference")
+        self._spare = [np.zeros((batch_size, 1, tile_px, tile_px), np.uint8) for _ in range(BATCHES)]
+        self._batch = self._spare.pop()
         self._slots: list[tuple[Key, int]] = []
+        self._first_at = 0.0
+        self._sent: deque[_Sent[Key]] = deque()
         self._open: dict[Key, _Open] = {}
 
     def add(self, key: Key, tiles: NDArray[np.uint8]) -> list[tuple[Key, NDArray[np.float32]]]:
-        """Take in the tiles of one panel.
+        """Take in the tiles of one panel; they are copied.
 
         Args:
             key: names the panel, unused so far.
             tiles: uint8 [n, 1, T, T], n >= 1.
 
         Returns:
-            Panels completed by this call with their logits, float32 [n] in the order of their tiles.
+            Panels completed by now with their logits, float32 [n] in the order of their tiles.
         """
         self._open[key] = _Open(np.empty(len(tiles), np.float32), len(tiles))
         done = []
         for index, tile in enumerate(tiles):
+            if not self._slots:
+                self._first_at = time.monotonic()
             self._batch[len(self._slots)] = tile
             self._slots.append((key, index))
             if len(self._slots) == len(self._batch):
-                done += self.flush()
-        return done
+                done += self._send()
+        return done + self._collect(wait=False)
+
+    def poll(self) -> list[tuple[Key, NDArray[np.float32]]]:
+        """Panels completed by now; a batch that has waited too long is sent as it is."""
+        done = []
+        if self._slots and time.monotonic() - self._first_at > OLDEST_S:
+            done = self._send()
+        return done + self._collect(wait=False)
 
     def flush(self) -> list[tuple[Key, NDArray[np.float32]]]:
-        """Score what is there; returns the panels completed by it."""
-        if not self._slots:
-            return []
+        """Score all that is there; returns the panels completed by it."""
+        done = self._send() if self._slots else []
+        return done + self._collect(wait=True)
+
+    def close(self) -> None:
+        """End the inference thread."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _send(self) -> list[tuple[Key, NDArray[np.float32]]]:
         self._batch[len(self._slots) :] = 0
-        logits = self._backend.infer(self._batch)
+        self._sent.append(_Sent(self._thread.submit(self._backend.infer, self._batch), self._slots, self._batch))
+        self._slots = []
+        done = [] if self._spare else self._completed_by(self._sent.popleft())
+        self._batch = self._spare.pop()
+        return done
+
+    def _collect(self, *, wait: bool) -> list[tuple[Key, NDArray[np.float32]]]:
         done = []
-        for (key, index), logit in zip(self._slots, logits, strict=False):
+        while self._sent and (wait or self._sent[0].logits.done()):
+            done += self._completed_by(self._sent.popleft())
+        return done
+
+    def _completed_by(self, batch: _Sent[Key]) -> list[tuple[Key, NDArray[np.float32]]]:
+        return list(self._fill_in(batch, batch.logits.result()))
+
+    def _fill_in(self, batch: _Sent[Key], logits: NDArray[np.float32]) -> Iterator[tuple[Key, NDArray[np.float32]]]:
+        self._spare.append(batch.tiles)
+        for (key, index), logit in zip(batch.slots, logits, strict=False):
             panel = self._open[key]
             panel.logits[index] = logit
             panel.missing -= 1
             if not panel.missing:
-                done.append((key, panel.logits))
+                yield key, panel.logits
                 del self._open[key]
-        self._slots.clear()
-        return done

@@ -60,8 +60,8 @@ def extract_panels(
 
     found: dict[int, list[ExtractedPanel | NoticeRecord]] = {}
     attempts: dict[int, int] = {}
-    with Pool(options.worker_count(), options.memory_mib, options.timeout_s) as pool:
-        for progressed in pool.run(tasks()):
+    with Pool(options.worker_count(), options.memory_mib, options.timeout_s, SMALLEST_PANEL_PX) as pool:
+        for progressed in filter(None, pool.run(tasks())):
             key, message = progressed.key, progressed.message
             if attempts.setdefault(key, progressed.attempt) != progressed.attempt:
                 found[key] = []

@@ -113,16 +113,19 @@ class Flow:
 
     def records(self, paths: Iterable[str | os.PathLike[str]], run_id: str) -> Iterator[Record]:
         """All records after the first."""
-        for progressed in self._pool.run(self._tasks(paths)):
-            yield from self._take_notices()
-            self._take(progressed)
-            yield from self._close_finished()
-            if self._starving():
-                self._score(self._batcher.flush())
+        try:
+            for progressed in self._pool.run(self._tasks(paths)):
+                yield from self._take_notices()
+                if progressed is None:
+                    self._score(self._batcher.poll())
+                else:
+                    self._take(progressed)
                 yield from self._close_finished()
-        self._score(self._batcher.flush())
-        yield from self._close_finished()
-        yield from self._take_notices()
+            self._score(self._batcher.flush())
+            yield from self._close_finished()
+            yield from self._take_notices()
+        finally:
+            self._batcher.close()
         yield self._tally.summary(run_id)
 
     def _tasks(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[int, wire.Task]]:
@@ -196,10 +199,6 @@ class Flow:
                 reference=ReferenceRecord(stratum.name, stratum.panels, stratum.sources),
                 level=result.level,
             )
-
-    def _starving(self) -> bool:
-        """Whether finished documents wait for a batch that nothing fills any more."""
-        return bool(self._open) and all(document.done for document in self._open.values())
 
     def _close_finished(self) -> Iterator[Record]:
         for key in [key for key, document in self._open.items() if document.done and not document.pending]:

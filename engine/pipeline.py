@@ -56,7 +56,7 @@ def scan(
     options = options or ScanOptions()
     bundle = load_bundle(options.model)
     rate = _rate(bundle, options)
-    with Pool(options.worker_count(), options.memory_mib, options.timeout_s) as pool:
+    with Pool(options.worker_count(), options.memory_mib, options.timeout_s, bundle.tile_px) as pool:
         pool.warm_up()  # while this process loads the runtime
         if backend is None:
             backend = open_backend(bundle)

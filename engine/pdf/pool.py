@@ -6,6 +6,7 @@ is then given up with a notice.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -15,12 +16,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe, wait
 
-from semscan.engine.errors import NoticeCode
+from semscan.engine.errors import DeviceError, NoticeCode
 from semscan.engine.pdf import wire
+from semscan.engine.pdf.slab import TILES_PER_SLAB, Ring, allocate
 from semscan.engine.records import NoticeRecord
 
 TASKS_PER_WORKER = 500
 """A worker is replaced after this many documents: MuPDF and Pillow never give all memory back."""
+
+TICK_S = 0.1
+"""Longest silence before the consumer gets a turn, in seconds."""
 
 KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 
@@ -44,7 +49,7 @@ class _Job:
 @dataclass(slots=True)
 class _Worker:
     process: subprocess.Popen[bytes]
-    connection: Connection
+    line: wire.SupervisorEnd
     job: _Job | None = None
     deadline: float = float("inf")
     served: int = 0
@@ -58,22 +63,27 @@ class Pool:
         jobs: number of workers.
         memory_mib: how far the address space of each may grow, in MiB.
         timeout_s: deadline of one document, in seconds.
+        tile_px: side of the tiles that workers send, in pixels.
+        slab_tiles: tiles that a worker may be ahead of the consumer, at least four times those of one panel.
         program: what a worker runs, as arguments of the interpreter.
     """
 
     jobs: int
     memory_mib: int
     timeout_s: float
+    tile_px: int
+    slab_tiles: int = TILES_PER_SLAB
     program: tuple[str, ...] = ("-m", "semscan.engine.pdf.worker")
     _workers: list[_Worker] = field(default_factory=list)
     _retries: deque[_Job] = field(default_factory=deque)
+    _proved: bool = False
 
     def __enter__(self) -> Pool:
         return self
 
     def __exit__(self, *exception: object) -> None:
         for worker in self._workers:
-            worker.connection.close()
+            worker.line.connection.close()
             worker.process.kill()
         for worker in self._workers:
             worker.process.wait()
@@ -83,18 +93,28 @@ class Pool:
         """Start one worker ahead of the first document."""
         self._workers.append(self._start())
 
-    def run(self, tasks: Iterator[tuple[int, wire.Task]]) -> Iterator[Progressed]:
+    def run(self, tasks: Iterator[tuple[int, wire.Task]]) -> Iterator[Progressed | None]:
         """Work through tasks; at most one per worker is in flight, so ``tasks`` is consumed as fast as it is served.
 
-        Every task ends with exactly one :class:`wire.Done` message, whatever happened to its workers.
+        Every task ends with exactly one :class:`wire.Done` message, whatever happened to its workers. The tiles of a
+        message are valid until the next one is asked for.
+
+        Yields:
+            Messages; ``None`` now and then while there are none, so that the consumer can do other things.
+
+        Raises:
+            DeviceError: not even the first worker starts, so no document can be blamed.
         """
         while True:
             while self._has_room() and (job := self._next(tasks)):
                 self._hand(self._idle_worker(), job)
-            busy = {w.connection: w for w in self._workers if w.job}
+            busy = {w.line.connection: w for w in self._workers if w.job}
             if not busy:
                 return
-            for connection in wait(list(busy), self._patience(busy)):
+            ready = wait(list(busy), self._patience(busy))
+            if not ready:
+                yield None
+            for connection in ready:
                 for progressed in self._listen(busy[connection]):  # type: ignore[index]
                     handed_over = time.monotonic()
                     yield progressed
@@ -115,7 +135,7 @@ class Pool:
             worker.deadline += seconds
 
     def _patience(self, busy: dict[Connection, _Worker]) -> float:
-        return max(0.0, min(w.deadline for w in busy.values()) - time.monotonic())
+        return max(0.0, min(TICK_S, min(w.deadline for w in busy.values()) - time.monotonic()))
 
     def _has_room(self) -> bool:
         return len(self._workers) < self.jobs or any(not worker.job for worker in self._workers)
@@ -129,25 +149,28 @@ class Pool:
 
     def _start(self) -> _Worker:
         ours, theirs = Pipe(duplex=True)
+        slab = allocate(self.slab_tiles, self.tile_px)
         environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
         environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-P", *self.program, str(theirs.fileno()), str(self.memory_mib)]
+        numbers = (theirs.fileno(), slab, self.tile_px, self.memory_mib)
         process = subprocess.Popen(
-            command,
-            pass_fds=[theirs.fileno()],
+            [sys.executable, "-P", *self.program, *map(str, numbers)],
+            pass_fds=[theirs.fileno(), slab],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # native libraries print what they like
             stderr=subprocess.DEVNULL,
         )
         theirs.close()
-        return _Worker(process, ours)
+        line = wire.SupervisorEnd(ours, Ring(slab, self.tile_px))
+        os.close(slab)
+        return _Worker(process, line)
 
     def _hand(self, worker: _Worker, job: _Job) -> None:
         worker.job = job
         worker.deadline = time.monotonic() + self.timeout_s
         try:
-            wire.send_task(worker.connection, job.task)
+            worker.line.send_task(job.task)
         except OSError:
             worker.deadline = time.monotonic()  # it died while idle; found out on the next look at its pipe
 
@@ -156,9 +179,12 @@ class Pool:
         if job is None:
             return
         try:
-            message = wire.receive(worker.connection)
+            message = worker.line.receive()
         except (EOFError, OSError, KeyError, TypeError, ValueError):
             yield from self._give_up(worker, NoticeCode.WORKER_CRASHED)
+            return
+        if isinstance(message, wire.Ready):
+            self._proved = True
             return
         if isinstance(message, wire.Done):
             worker.job, worker.deadline = None, float("inf")
@@ -166,11 +192,18 @@ class Pool:
             if worker.served >= TASKS_PER_WORKER:
                 self._remove(worker)
         yield Progressed(job.key, job.attempt, message)
+        with contextlib.suppress(OSError):  # it died meanwhile; found out on the next look at its pipe
+            worker.line.release()
 
     def _give_up(self, worker: _Worker, code: NoticeCode) -> Iterator[Progressed]:
         job = worker.job
         assert job is not None
         exit_status = self._remove(worker)
+        if not self._proved:
+            raise DeviceError(
+                f"worker processes do not start here: the first one ended with {_ending(exit_status)}",
+                "semscan doctor checks the installation",
+            )
         if job.attempt == 1:
             self._retries.append(_Job(job.key, job.task, attempt=2))
             return
@@ -184,7 +217,7 @@ class Pool:
 
     def _remove(self, worker: _Worker) -> int:
         self._workers.remove(worker)
-        worker.connection.close()
+        worker.line.connection.close()
         if worker.process.poll() is None:
             try:
                 worker.process.wait(0.2)  # it closed its pipe: let it report its own end, for the blame

@@ -1,7 +1,7 @@
 """What a worker and its supervisor say to each other.
 
-Messages are JSON, followed by the raw bytes of the tiles where a message announces some. Nothing is pickled: a worker
-reads hostile files, and what it sends must not be able to run code in its parent.
+Messages are JSON; tiles lie in the worker's slab. Nothing is pickled: a worker reads hostile files, and what it sends
+must not be able to run code in its parent.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.options import ScanOptions
+from semscan.engine.pdf.slab import Ring
 from semscan.engine.records import ImageRecord, KindRecord, NoticeRecord, PanelRecord, to_jsonable
 from semscan.engine.sources import Document
 
@@ -51,6 +52,11 @@ class Task:
             send_pixels=send_pixels,
             password=options.password,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker has started: from here on what happens to it is a document's doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,65 +97,110 @@ class Done:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-Message: TypeAlias = Opened | Found | Noted | Done
+Message: TypeAlias = Ready | Opened | Found | Noted | Done
 
 
-def send_task(connection: Connection, task: Task) -> None:
-    """Supervisor to worker."""
-    connection.send_bytes(json.dumps(to_jsonable(task)).encode())
+class WorkerEnd:
+    """The worker's end of the line.
 
-
-def receive_task(connection: Connection) -> Task:
-    """Worker's side of :func:`send_task`.
-
-    Raises:
-        EOFError: the supervisor is gone.
+    Args:
+        connection: to the supervisor.
+        ring: the worker's slab.
     """
-    return Task(**json.loads(connection.recv_bytes()))
+
+    def __init__(self, connection: Connection, ring: Ring) -> None:
+        self._connection, self._ring = connection, ring
+
+    def receive_task(self) -> Task:
+        """Wait for the next document.
+
+        Raises:
+            EOFError: the supervisor is gone.
+        """
+        while True:
+            if task := self._receive():
+                return task
+
+    def send(self, message: Message) -> None:
+        """Send a message; waits while the slab has no room for its tiles."""
+        pixels = None
+        body: dict[str, Any]
+        if isinstance(message, Found):
+            pixels = message.pixels
+            body = {
+                "record": to_jsonable(message.record),
+                "stratum": message.stratum,
+                "smoothness": message.smoothness,
+                "tiles": None if message.tiles is None else self._place(message.tiles),
+                "pixels": None if pixels is None else pixels.shape,
+            }
+        else:
+            body = to_jsonable(message)
+        self._connection.send_bytes(json.dumps({"kind": type(message).__name__, "body": body}).encode())
+        if pixels is not None:
+            self._connection.send_bytes(np.ascontiguousarray(pixels).data.cast("B"))
+
+    def _place(self, tiles: NDArray[np.uint8]) -> tuple[int, int]:
+        while self._ring.free < len(tiles):
+            self._receive()
+        return self._ring.write(tiles), len(tiles)
+
+    def _receive(self) -> Task | None:
+        """The next task, or ``None`` when the supervisor gave tiles of the slab back."""
+        body = json.loads(self._connection.recv_bytes())
+        if "free" in body:
+            self._ring.free += body["free"]
+            return None
+        return Task(**body)
 
 
-def send(connection: Connection, message: Message) -> None:
-    """Worker to supervisor."""
-    arrays: list[NDArray[np.uint8] | None] = []
-    body: dict[str, Any]
-    if isinstance(message, Found):
-        arrays = [message.tiles, message.pixels]
-        body = {
-            "record": to_jsonable(message.record),
-            "stratum": message.stratum,
-            "smoothness": message.smoothness,
-            "shapes": [None if array is None else array.shape for array in arrays],
-        }
-    else:
-        body = to_jsonable(message)
-    connection.send_bytes(json.dumps({"kind": type(message).__name__, "body": body}).encode())
-    for array in arrays:
-        if array is not None:
-            connection.send_bytes(np.ascontiguousarray(array).data.cast("B"))
+class SupervisorEnd:
+    """The supervisor's end of the line.
 
-
-def receive(connection: Connection) -> Message:
-    """Supervisor's side of :func:`send`.
-
-    Raises:
-        EOFError, OSError: the worker is gone.
-        KeyError, TypeError, ValueError: the worker sent nonsense.
+    Args:
+        connection: to the worker.
+        ring: the worker's slab.
     """
-    head = json.loads(connection.recv_bytes())
-    kind, body = head["kind"], head["body"]
-    if kind == "Found":
-        tiles, pixels = (
-            None if shape is None else np.frombuffer(connection.recv_bytes(), np.uint8).reshape(shape)
-            for shape in body["shapes"]
-        )
-        return Found(panel_from_json(body["record"]), body["stratum"], body["smoothness"], tiles, pixels)
-    if kind == "Noted":
-        return Noted(NoticeRecord(**_without_type(body["notice"])))
-    if kind == "Opened":
-        return Opened(**body)
-    if kind == "Done":
-        return Done(**body)
-    raise ValueError(f"unknown message {kind!r}")
+
+    def __init__(self, connection: Connection, ring: Ring) -> None:
+        self.connection, self._ring = connection, ring
+        self._to_release = 0
+
+    def send_task(self, task: Task) -> None:
+        """Hand a document to the worker."""
+        self.connection.send_bytes(json.dumps(to_jsonable(task)).encode())
+
+    def receive(self) -> Message:
+        """The next message. Its tiles lie in the slab: they are valid until :meth:`release`.
+
+        Raises:
+            EOFError, OSError: the worker is gone.
+            KeyError, TypeError, ValueError: the worker sent nonsense.
+        """
+        head = json.loads(self.connection.recv_bytes())
+        kind, body = head["kind"], head["body"]
+        if kind == "Found":
+            tiles = None if body["tiles"] is None else self._ring.read(*body["tiles"])
+            pixels = None
+            if body["pixels"] is not None:
+                pixels = np.frombuffer(self.connection.recv_bytes(), np.uint8).reshape(body["pixels"])
+            self._to_release += 0 if tiles is None else len(tiles)
+            return Found(panel_from_json(body["record"]), body["stratum"], body["smoothness"], tiles, pixels)
+        if kind == "Noted":
+            return Noted(NoticeRecord(**_without_type(body["notice"])))
+        if kind == "Opened":
+            return Opened(**body)
+        if kind == "Done":
+            return Done(**body)
+        if kind == "Ready":
+            return Ready()
+        raise ValueError(f"unknown message {kind!r}")
+
+    def release(self) -> None:
+        """Give the tiles received so far back to the worker, many at a time."""
+        if self._to_release >= len(self._ring) // 4:
+            self.connection.send_bytes(json.dumps({"free": self._to_release}).encode())
+            self._to_release = 0
 
 
 def panel_from_json(data: dict[str, Any]) -> PanelRecord:

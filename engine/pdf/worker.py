@@ -1,12 +1,13 @@
 """The process that opens hostile files: one document at a time, killable, with a memory cap and a deadline.
 
-Started as ``python -m semscan.engine.pdf.worker FD MEMORY_MIB`` by :mod:`semscan.engine.pdf.pool`. A plain child
-process instead of :mod:`multiprocessing`: it never imports the caller's ``__main__`` and shares no threads, locks or
-file descriptors with it.
+Started by :mod:`semscan.engine.pdf.pool` as ``python -m semscan.engine.pdf.worker PIPE_FD SLAB_FD TILE_PX MEMORY_MIB``.
+A plain child process rather than :mod:`multiprocessing`: it never imports the caller's ``__main__`` and shares no
+threads, locks or file descriptors with it.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from semscan.engine.errors import DocumentUnusable, NoticeCode
 from semscan.engine.examine import Examiner
 from semscan.engine.pdf import wire
+from semscan.engine.pdf.slab import Ring
 from semscan.engine.records import NoticeRecord
 
 GRACE_S = 5.0
@@ -24,37 +26,37 @@ GRACE_S = 5.0
 
 def main(argv: list[str]) -> None:
     """Serve tasks until the supervisor hangs up."""
-    connection = Connection(int(argv[1]))
+    pipe, slab, tile_px, memory_mib = map(int, argv[1:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides what an interrupt means
+    line = wire.WorkerEnd(Connection(pipe), Ring(slab, tile_px))
+    os.close(slab)
     examiner = Examiner()
-    _cap_memory(int(argv[2]))
+    _cap_memory(memory_mib)
+    line.send(wire.Ready())
     while True:
         try:
-            task = wire.receive_task(connection)
-        except EOFError:
-            return
-        signal.setitimer(signal.ITIMER_PROF, task.timeout_s + GRACE_S)  # default action: the process ends
-        try:
-            serve(examiner, task, connection)
-        except BrokenPipeError:
+            task = line.receive_task()
+            signal.setitimer(signal.ITIMER_PROF, task.timeout_s + GRACE_S)  # default action: the process ends
+            serve(examiner, task, line)
+        except (EOFError, BrokenPipeError):
             return
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def serve(examiner: Examiner, task: wire.Task, connection: Connection) -> None:
+def serve(examiner: Examiner, task: wire.Task, line: wire.WorkerEnd) -> None:
     """Examine one document; whatever is wrong with it becomes a message, the last one is :class:`wire.Done`."""
     done = wire.Done()
     try:
-        done = examiner.examine(task, lambda message: wire.send(connection, message))
+        done = examiner.examine(task, line.send)
     except DocumentUnusable as error:
-        _report(connection, task, error.code, error.message)
+        line.send(_failure(task, error.code, error.message))
     except MemoryError:
-        _report(connection, task, NoticeCode.OUT_OF_MEMORY, "the document needs more memory than a worker may use")
-    wire.send(connection, done)
+        line.send(_failure(task, NoticeCode.OUT_OF_MEMORY, "the document needs more memory than a worker may use"))
+    line.send(done)
 
 
-def _report(connection: Connection, task: wire.Task, code: NoticeCode, message: str) -> None:
-    wire.send(connection, wire.Noted(NoticeRecord(severity="error", code=code, path=task.path, message=message)))
+def _failure(task: wire.Task, code: NoticeCode, message: str) -> wire.Noted:
+    return wire.Noted(NoticeRecord(severity="error", code=code, path=task.path, message=message))
 
 
 def _cap_memory(memory_mib: int) -> None:

@@ -39,8 +39,7 @@ class FaultyExaminer:
         elif fault == "chatter":
             os.write(1, b"garbage on stdout\n" * 1000)
         elif fault == "garbage":
-            connection = emit.__closure__[0].cell_contents
-            connection.send_bytes(b"{not json")
+            emit.__self__._connection.send_bytes(b"{not json")
             time.sleep(3600)
         emit(Found(PanelRecord(panel_id=fault, doc_id=fault, status="not_assessed")))
         return Done(images=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from semscan.engine.errors import NoticeCode
+from semscan.engine.errors import DeviceError, NoticeCode
 from semscan.engine.pdf import wire
 from semscan.engine.pdf.pool import Pool
 
@@ -20,8 +20,8 @@ def run(names: list[str], timeout_s: float = 30.0, jobs: int = 2, memory_mib: in
     """Messages by document of its last try, and the processes that were used."""
     messages: dict[str, list[wire.Message]] = {name: [] for name in names}
     attempts: dict[str, int] = {}
-    with Pool(jobs, memory_mib, timeout_s, FAULTY) as pool:
-        for progressed in pool.run((i, task(name, timeout_s)) for i, name in enumerate(names)):
+    with Pool(jobs, memory_mib, timeout_s, 128, program=FAULTY) as pool:
+        for progressed in filter(None, pool.run((i, task(name, timeout_s)) for i, name in enumerate(names))):
             name = names[progressed.key]
             if progressed.attempt != attempts.get(name, 1):
                 messages[name].clear()
@@ -74,12 +74,21 @@ def test_a_document_that_fails_once_is_tried_again_and_counts_once(tmp_path):
 
 
 def test_leaving_the_pool_ends_every_worker():
-    with Pool(2, 256, 30.0, FAULTY) as pool:
+    with Pool(2, 256, 30.0, 128, program=FAULTY) as pool:
         stream = pool.run((i, task("hang", 30.0)) for i in range(2))
         next(stream)
         processes: list[subprocess.Popen[bytes]] = [w.process for w in pool._workers]
         assert len(processes) == 2
     assert all(process.poll() is not None for process in processes)
+
+
+def test_an_installation_whose_workers_do_not_start_is_a_refusal(tmp_path):
+    (tmp_path / "broken.py").write_text("raise SystemExit(3)")
+    with (
+        Pool(2, 256, 30.0, 128, program=(str(tmp_path / "broken.py"),)) as pool,
+        pytest.raises(DeviceError, match="exit status 3"),
+    ):
+        list(pool.run(iter([(0, task("a", 30.0))])))
 
 
 def test_tasks_are_taken_only_as_workers_become_free():
@@ -90,7 +99,7 @@ def test_tasks_are_taken_only_as_workers_become_free():
             taken.append(i)
             yield i, task("a", 30.0)
 
-    with Pool(2, 256, 30.0, FAULTY) as pool:
+    with Pool(2, 256, 30.0, 128, program=FAULTY) as pool:
         stream = pool.run(tasks())
         next(stream)
         assert len(taken) <= 3
