@@ -13,7 +13,8 @@ from typing import Any
 
 from semscan.engine.errors import DeviceError, SemscanError
 
-PACKAGES = ("numpy", "pillow", "pymupdf", "click", "onnxruntime", "onnxruntime-gpu", "torch", "onnx", "scipy")
+REQUIRED = ("numpy", "pillow", "pymupdf")
+PACKAGES = (*REQUIRED, "click", "onnxruntime", "onnxruntime-gpu", "torch", "onnx", "scipy")
 
 _UNLIMITED_BYTES = 1 << 60
 """Control groups state the absence of a memory limit as a number beyond any machine."""
@@ -52,7 +53,11 @@ def diagnose() -> Diagnosis:
                 f"pip uninstall -y {' '.join(owners)} && pip install --no-cache-dir {owners[0]}",
             )
         )
-    _look_at_models(found)
+    absent = [name for name in REQUIRED if found.facts["packages"][name] is None]
+    if absent:
+        found.problems.append(SemscanError(f"not installed: {', '.join(absent)}", f"pip install {' '.join(absent)}"))
+    else:
+        _look_at_models(found)
     return found
 
 

@@ -92,6 +92,16 @@ def test_two_owners_of_the_runtime_are_a_problem(installed, monkeypatch, capsys)
     assert "pip uninstall -y onnxruntime onnxruntime-gpu" in problem["remedy"]
 
 
+def test_a_missing_dependency_is_a_problem_not_a_crash(installed, monkeypatch, capsys):
+    version = diagnosis._version
+    monkeypatch.setattr(diagnosis, "_version", lambda name: None if name == "pymupdf" else version(name))
+    assert main(["doctor"]) == 2
+    out = capsys.readouterr().out
+    assert "pip install pymupdf" in out
+    assert "pymupdf not installed" in out
+    assert installed.asked == []
+
+
 @pytest.mark.parametrize(
     ("quota", "expected"), [("100000 100000\n", 1), ("50000 100000\n", 1), ("max 100000\n", 8), ("", 8)]
 )
