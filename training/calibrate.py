@@ -50,7 +50,7 @@ def calibrate(recipe_path: Path, overrides: list[str], data: Path | None, run_di
     settings = recipe.evaluation
     scorer = PanelScorer(target, recipe.pairs.tile_px, settings.most_tiles)
     genuine = genuine_panels(root, "calibrate", settings.panels_per_source)
-    made = reconstructions(genuine, find_autoencoders(recipe.autoencoders, recipe.held_out), 1)
+    made = reconstructions(genuine, find_autoencoders(recipe.autoencoders, (*recipe.held_out, *recipe.faithful)), 1)
     measured = {}
     for name in STRATA:
         measured[name] = tuple(scorer.score(through(panel, name)[0] for panel in group) for group in (genuine, made))

@@ -68,7 +68,9 @@ class DetectorRecipe:
         name: folder name of the run.
         model_id: name of the bundle.
         autoencoders: run folders with the decoders.
-        held_out: decoders that the detector never trains on.
+        held_out: decoders, as ``run/decoder``, that the detector never trains on, to see whether it generalises.
+        faithful: decoders whose reconstructions are so close to their partners that training on them only adds
+            noise; evaluated, to show what is missed.
         seed: everything random follows from it.
         pairs: how pairs are made.
         training: optimisation.
@@ -79,6 +81,7 @@ class DetectorRecipe:
     model_id: str
     autoencoders: tuple[str, ...]
     held_out: tuple[str, ...] = ()
+    faithful: tuple[str, ...] = ()
     seed: int = 1
     pairs: PairsRecipe = field(default_factory=PairsRecipe)
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
@@ -114,7 +117,7 @@ def train_detector(
     root = data_root(data)
     listed = list_micrographs(root, ["train"])
     verify_files(listed)
-    checkpoints = find_autoencoders(recipe.autoencoders, recipe.held_out)
+    checkpoints = find_autoencoders(recipe.autoencoders, (*recipe.held_out, *recipe.faithful))
     open_run(target, recipe, resume=resume)
     write_sources(target, listed)
     cache = target / "pool.npz"

@@ -69,6 +69,7 @@ def evaluate(recipe_path: Path, overrides: list[str], data: Path | None, run_dir
             "reconstructions": dict(sorted(Counter(panel.decoder for panel in made).items())),
         },
         "held_out": list(recipe.held_out),
+        "faithful": list(recipe.faithful),
         "conditions": {},
         "benign": {},
     }
@@ -120,10 +121,10 @@ def _ranking(
     sources = [panel.source for panel in genuine]
     made_sources = np.array([panel.source for panel in made])
     decoders = np.array([panel.decoder for panel in made])
-    held = np.array([name.rsplit("/", 1)[-1] in recipe.held_out for name in decoders])
+    held, faithful = (np.isin(decoders, names) for names in (recipe.held_out, recipe.faithful))
     rate = on_genuine.rate
     out: dict[str, Any] = {}
-    for name, mask in {"seen": ~held, "held_out": held}.items():
+    for name, mask in {"seen": ~held & ~faithful, "held_out": held, "faithful": faithful}.items():
         if not mask.any():
             continue
         plain = {

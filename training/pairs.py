@@ -66,16 +66,16 @@ def find_autoencoders(runs: Sequence[str], without: Sequence[str] = ()) -> dict[
 
     Args:
         runs: run folders.
-        without: decoders left out in every run.
+        without: decoders to leave out, as ``run/decoder``.
 
     Raises:
         UsageError: there are none, or ``without`` names one that does not exist.
     """
     found = {f"{Path(run).name}/{path.stem}": path for run in runs for path in sorted(Path(run).glob("*.pt"))}
-    missing = set(without) - {path.stem for path in found.values()}
+    missing = sorted(set(without) - set(found))
     if missing:
-        raise UsageError(f"held-out decoder {sorted(missing)[0]!r} is not in {', '.join(runs)}")
-    found = {name: path for name, path in found.items() if path.stem not in without}
+        raise UsageError(f"decoder {missing[0]!r} is not in {', '.join(runs)}", f"there are {', '.join(found)}")
+    found = {name: path for name, path in found.items() if name not in without}
     if not found:
         raise UsageError(
             f"no autoencoder checkpoint in {', '.join(runs)}", "semscan train autoencoders.toml makes them"

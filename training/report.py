@@ -12,6 +12,11 @@ CONDITION_NAMES = {
     "x2": "enlarged x 2 (bicubic)",
     "x2_q85": "enlarged x 2, JPEG 85",
 }
+GROUP_NAMES = {
+    "seen": "decoders seen in training",
+    "held_out": "held-out decoders",
+    "faithful": "faithful decoders, not trained on",
+}
 
 
 def results_markdown(results: dict[str, Any]) -> str:
@@ -71,7 +76,7 @@ def ranking_table(results: dict[str, Any]) -> list[str]:
         "| made by | channel | n | AUC [95 %] | TPR at 5 % FPR | TPR at 1 % FPR | TPR shipped | smoothness alone |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for group, label in (("seen", "decoders seen in training"), ("held_out", "held-out decoders")):
+    for group, label in GROUP_NAMES.items():
         for condition, name in CONDITION_NAMES.items():
             row = results["conditions"].get(condition, {}).get(group)
             if row:

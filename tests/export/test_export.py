@@ -114,7 +114,7 @@ def small_run(small_data, tmp_path_factory):
     )
     train_autoencoders(folder / "ae.toml", [], small_data, folder / "ae")
     (folder / "det.toml").write_text(
-        f'name = "det"\nmodel_id = "small"\nautoencoders = [\'{folder / "ae"}\']\nheld_out = ["ct"]\n'
+        f'name = "det"\nmodel_id = "small"\nautoencoders = [\'{folder / "ae"}\']\nheld_out = ["ae/ct"]\n'
         "[pairs]\nreconstructions = 4\ndraws = 2\ncrop_px = 176\nworkers = 1\n"
         "[training]\nsteps = 4\npairs = 2\nsave_every = 2\n"
         "[evaluation]\npanels_per_source = 1\nfakes_per_panel = 2\nresamples = 50\n"
