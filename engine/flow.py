@@ -170,16 +170,22 @@ class Flow:
     def _take_panel(self, key: int, document: OpenDocument, found: wire.Found) -> None:
         record = found.record
         self._stats.panels += 1
-        if found.tiles is not None and not self._bundle.calibration.smoothness.covers(found.smoothness):
-            detail = f"smoothness {found.smoothness:.2f} lies outside that of the genuine reference panels"
-            record = replace(
-                record, status="not_assessed", reason=Reason.BELOW_QUALITY_FLOOR, detail=detail, tiles=None
-            )
+        if found.tiles is not None and (why := self._outside_reference(found)):
+            record = replace(record, status="not_assessed", reason=Reason.BELOW_QUALITY_FLOOR, detail=why, tiles=None)
         document.panels[record.panel_id] = record
         if record.status == "assessed" and found.tiles is not None:
             document.pending[record.panel_id] = replace(found, tiles=None)
             self._stats.tiles += len(found.tiles)
             self._score(self._batcher.add((key, document.attempt, record.panel_id), found.tiles))
+
+    def _outside_reference(self, found: wire.Found) -> str | None:
+        """Why the calibration holds no genuine panel like this one, if so."""
+        calibration = self._bundle.calibration
+        if found.stratum not in calibration.strata:
+            return f"{self._bundle.id} has no genuine reference panels of stratum {found.stratum}"
+        if not calibration.smoothness.covers(found.smoothness):
+            return f"smoothness {found.smoothness:.2f} lies outside that of the genuine reference panels"
+        return None
 
     def _score(self, scored: Iterable[tuple[_PanelKey, NDArray[np.float32]]]) -> None:
         """Panels whose last tile was scored."""

@@ -17,9 +17,9 @@ from semscan.engine.stats import ScanStats
 IMAGE = ImageRecord("ab", (300, 300), (0, 0, 300, 300), "embedded", "flate")
 
 
-def panel(name: str, level: int = 128, tiles: int = 2, smoothness: float = 0.0) -> wire.Found:
+def panel(name: str, level=128, tiles=2, smoothness=0.0, stratum="lossless") -> wire.Found:
     record = PanelRecord(name, "sha256:d", "assessed", page=1, image=IMAGE, kind=KindRecord("sem", 1.0), tiles=tiles)
-    return wire.Found(record, "lossless", smoothness, np.full((tiles, 1, 128, 128), level, np.uint8))
+    return wire.Found(record, stratum, smoothness, np.full((tiles, 1, 128, 128), level, np.uint8))
 
 
 def skipped(name: str, reason: Reason, kind: str) -> wire.Found:
@@ -99,8 +99,9 @@ def test_counts_tell_sem_panels_from_the_rest(records):
     assert of(DocumentRecord, out)[0].status == "partly_assessed"
 
 
-def test_a_panel_unlike_every_reference_in_smoothness_is_not_assessed(records):
-    out = records([[wire.Opened("sha256:d", 1), panel("smooth", smoothness=-99.0), wire.Done()]])
+@pytest.mark.parametrize("unlike", [{"smoothness": -99.0}, {"stratum": "jpeg60"}])
+def test_a_panel_unlike_every_reference_is_not_assessed(records, unlike):
+    out = records([[wire.Opened("sha256:d", 1), panel("a", **unlike), wire.Done()]])
     (record,) = of(PanelRecord, out)
     assert (record.status, record.reason, record.score) == ("not_assessed", Reason.BELOW_QUALITY_FLOOR, None)
 
