@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Sequence
 
+import click
+
 from semscan.cli import wording
-from semscan.cli.rows import Show, cells
+from semscan.cli.rows import Show
+from semscan.cli.table import PanelTable, wrapped
 from semscan.cli.terminal import Style, printable
 from semscan.engine.records import (
     DocumentRecord,
@@ -18,7 +20,6 @@ from semscan.engine.records import (
 )
 
 _MOST_NAMED = 6
-_HEAD = ("PAGE", "FIGURE", "PANEL", "PIXELS", "SOURCE", "AMONG GENUINE PANELS LIKE IT")
 
 
 class TextView:
@@ -36,6 +37,7 @@ class TextView:
         self._document: DocumentRecord | None = None
         self._panels: list[PanelRecord] = []
         self._notices: list[NoticeRecord] = []
+        self._after_short = False
 
     def write(self, record: Record) -> None:
         """See :class:`semscan.engine.sinks.Sink`."""
@@ -66,7 +68,10 @@ class TextView:
             self._print(["", *_unread(document.path, notices, self._style)])
         else:
             rate = float(self._run.policy["fpr_per_panel"]) if self._run else None
-            self._print(["", *_Block(document, panels, notices, rate, self._style, self._show).lines()])
+            block = _Block(document, panels, notices, rate, self._style, self._show)
+            gap = [] if self._after_short and block.is_short else [""]
+            self._print([*gap, *block.lines()])
+            self._after_short = block.is_short
 
     def _print(self, lines: Sequence[str]) -> None:
         self._write("".join(line.rstrip() + "\n" for line in lines))
@@ -91,31 +96,37 @@ class _Block:
         self._unassessed = [p for p in panels if p.status != "assessed" and not wording.left_alone(p)]
         self._flagged = [p for p in self._assessed if p.level == "look"]
 
+    @property
+    def is_short(self) -> bool:
+        """Whether the document is one of many and gets one line, without an empty one around it."""
+        return self._show is Show.FLAGGED and not self._flagged
+
     def lines(self) -> list[str]:
-        if not self._flagged and self._show is Show.FLAGGED:
+        if self.is_short:
             return self._short()
         listed = [p for p in self._panels if self._show.lists(p)]
         lines = [*self._head(), "", "  " + self._headline()]
         rows = [p for p in listed if p.status == "assessed"]
-        widths = _widths(listed)
+        table = PanelTable(listed, self._style)
         if rows:
-            lines += _table(rows, widths, self._style)
+            lines += table.assessed(rows)
         if self._flagged:
             lines += self._after_flags()
         elif self._assessed:
-            lines += _wrapped(self._others(), self._style)
+            lines += wrapped(self._others(), self._style)
         skipped = [p for p in listed if p.status != "assessed"]
         if skipped:
-            lines += ["", "  Not assessed", *_reasons(skipped, widths)]
+            lines += ["", "  Not assessed", *table.unassessed(skipped)]
         lines += [line for notice in self._notices for line in _notice(notice, self._style)]
         return lines
 
     def _short(self) -> list[str]:
         """One document among many without a flag: what was examined, on one line."""
         words = wording.headline(0, len(self._assessed))
-        return [f"{self._title()}   {self._coverage()}   {words}"] + [
-            line for notice in self._notices for line in _notice(notice, self._style)
-        ]
+        lines = [f"{self._title()}   {self._coverage()}   {words}"]
+        if len(click.unstyle(lines[0])) > self._style.width:
+            lines = [self._title(), f"  {self._coverage()}   {words}"]
+        return lines + [line for notice in self._notices for line in _notice(notice, self._style)]
 
     def _head(self) -> list[str]:
         sem, other = f"  SEM panels  {self._coverage()}", f"other panels {wording.kinds(self._counts.other)}"
@@ -154,7 +165,7 @@ class _Block:
         if len(names) > _MOST_NAMED:
             named += f" and {len(names) - _MOST_NAMED} more"
         step = f"Suggested step: ask the authors for the original instrument file of {named}."
-        return ["", *_wrapped(self._others(), self._style), *_wrapped(step, self._style)]
+        return ["", *wrapped(self._others(), self._style), *wrapped(step, self._style)]
 
     def _others(self) -> str:
         """What the panels that were not flagged are, and how often a genuine paper is flagged."""
@@ -169,37 +180,6 @@ class _Block:
         paper = f"a genuine paper with {wording.count(len(self._assessed), 'panel')} shows one or more flags"
         share = wording.percent(self._document.p_any_false_flag)
         return f"{line}. At {wording.one_in(self._rate)}, {paper} {share} of the time."
-
-
-def _widths(panels: Sequence[PanelRecord]) -> list[int]:
-    """Column widths that suit every row of a document, so that its two tables line up."""
-    rows = [cells(panel) for panel in panels]
-    return [max(len(row[i]) for row in (_HEAD, *rows)) for i in range(len(_HEAD) - 1)]
-
-
-def _table(panels: Sequence[PanelRecord], widths: Sequence[int], style: Style) -> list[str]:
-    """Rows of assessed panels; on a narrow terminal the rarity goes below its row."""
-    rows = [tuple(map(printable, cells(p))) for p in panels]
-    said = max(len(row[-2]) for row in (*rows, (_HEAD[-1], "")))
-    narrow = 2 + sum(widths) + 2 * len(widths) + said + len("   LOOK") > style.width
-    columns = len(_HEAD) - 1 if narrow else len(_HEAD)
-    widths = [*widths, said]
-    lines = ["  " + style.faint(_row(_HEAD[:columns], widths).rstrip())]
-    for row in rows:
-        level = style.warn(row[-1]) if row[-1] == "LOOK" else row[-1]
-        lines.append(f"  {_row(row[:columns], widths)}   {level}")
-        if narrow:
-            lines.append(" " * (4 + widths[0]) + f"{row[-2]} among genuine panels like it")
-    return lines
-
-
-def _row(texts: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=False))
-
-
-def _reasons(panels: Sequence[PanelRecord], widths: Sequence[int]) -> list[str]:
-    rows = [tuple(map(printable, cells(p))) for p in panels]
-    return [f"  {_row((*row[:4], row[5]), [*widths[:4], 0])}" for row in rows]
 
 
 def _run_lines(run: RunRecord, style: Style) -> list[str]:
@@ -217,15 +197,15 @@ def _run_lines(run: RunRecord, style: Style) -> list[str]:
     smallest = wording.smallest_rate(calibration.sources)
     if smallest > 0.01:
         meaning += f" The reference is thin: it supports no rate below {wording.one_in(smallest)}."
-    lines = [head, *_wrapped(meaning, style, indent="")]
+    lines = [head, *wrapped(meaning, style, indent="")]
     if run.model.id in wording.PRELIMINARY_MODELS:
-        lines += _wrapped(wording.PRELIMINARY.format(model=run.model.id), style, indent="")
+        lines += wrapped(wording.PRELIMINARY.format(model=run.model.id), style, indent="")
     return lines
 
 
 def _summary_lines(summary: SummaryRecord, run: RunRecord | None, style: Style) -> list[str]:
-    lines = [line for text in totals(summary) for line in _wrapped(text, style, hanging=" " * 13)]
-    return ["", *lines, "", *_wrapped(wording.CLOSING, style)]
+    lines = [line for text in totals(summary) for line in wrapped(text, style, hanging=" " * 13)]
+    return ["", *lines, "", *wrapped(wording.CLOSING, style)]
 
 
 def totals(summary: SummaryRecord) -> list[str]:
@@ -248,10 +228,4 @@ def _unread(path: str, notices: Sequence[NoticeRecord], style: Style) -> list[st
 
 def _notice(notice: NoticeRecord, style: Style) -> list[str]:
     page = f"page {notice.page}: " if notice.page else ""
-    return _wrapped(f"{notice.severity}: {page}{printable(notice.message)}", style)
-
-
-def _wrapped(text: str, style: Style, indent: str = "  ", hanging: str | None = None) -> list[str]:
-    """Lines of prose; columns inside ``text`` stay as wide as they are."""
-    following = indent if hanging is None else hanging
-    return textwrap.wrap(text, style.width, initial_indent=indent, subsequent_indent=following, break_long_words=False)
+    return wrapped(f"{notice.severity}: {page}{printable(notice.message)}", style)

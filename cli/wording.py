@@ -118,7 +118,7 @@ def rarity(panel: PanelRecord) -> str:
     sources = panel.reference.sources if panel.reference else 0
     if sources and panel.tail <= 1 / (sources + 1) + _ROUNDING:
         # No reference panel scores this high. Rounded down: "fewer than" must stay true.
-        return f"fewer than 1 in {int(1 / high):,} score this high (none of {count(sources, 'source')} does)"
+        return f"fewer than 1 in {int(1 / high):,} score this high (0 of {count(sources, 'source')})"
     upper = f"-{two_digits(1 / low)}" if low > _OPEN else " or more"
     return f"{one_in(panel.tail)} score this high ({two_digits(1 / high)}{upper})"
 
@@ -130,12 +130,11 @@ def where(panel: PanelRecord) -> tuple[str, str, str]:
 
 
 def place(panel: PanelRecord) -> str:
-    """The panel in a sentence: ``Fig. 2 b`` or ``page 4, panel 2 of 6``."""
+    """The panel in a sentence: ``Fig. 2 b``, ``Fig. 2 (panel 2 of 6)`` or ``the image on page 4``."""
     if panel.figure and panel.panel:
         return f"{panel.figure} {panel.panel}"
-    part = f"panel {panel.index} of {panel.of}" if panel.index and panel.of and panel.of > 1 else ""
-    start = panel.figure or (f"page {panel.page}" if panel.page else "the image")
-    return f"{start}, {part}" if part else start
+    part = f" (panel {panel.index} of {panel.of})" if panel.index and panel.of and panel.of > 1 else ""
+    return (panel.figure or (f"the image on page {panel.page}" if panel.page else "the image")) + part
 
 
 def pixels(image: ImageRecord | None) -> str:

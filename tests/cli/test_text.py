@@ -140,7 +140,8 @@ def test_a_narrow_terminal_loses_nothing(sample):
     text = shown(sample.paper, style=Style(width=80))
     assert max(map(len, text.splitlines())) <= 80
     assert "  4     Fig. 2  b      412x309  JPEG q~80, 300 ppi   LOOK\n" in text
-    assert "        1 in 240 score this high (130-500) among genuine panels like it\n" in text
+    assert "        1 in 240 score this high (130-500)\n" in text
+    assert "        AMONG GENUINE PANELS LIKE IT\n" in text
 
 
 def test_a_thin_reference_and_a_preliminary_model_are_said(sample):
@@ -156,7 +157,7 @@ def test_a_thin_reference_and_a_preliminary_model_are_said(sample):
     assert "Rate 1 in 20: at most 1 in 20 genuine panels is flagged" in text
     assert "The reference is thin: it supports no rate below 1 in 21." in text
     assert "Model sem-0 is preliminary" in text
-    assert "fewer than 1 in 16 score this high (none of 60 sources does) among genuine panels like it" in text
+    assert "fewer than 1 in 16 score this high (0 of 60 sources)" in text
 
 
 def test_names_cannot_reach_the_terminal(sample):
