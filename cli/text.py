@@ -122,10 +122,12 @@ class _Block:
 
     def _short(self) -> list[str]:
         """One document among many without a flag: what was examined, on one line."""
-        words = wording.headline(0, len(self._assessed))
-        lines = [f"{self._title()}   {self._coverage()}   {words}"]
+        words = f"{self._coverage()}   {wording.headline(0, len(self._assessed))}"
+        if not (self._assessed or self._unassessed):
+            words = "not assessed: no SEM panel was found"
+        lines = [f"{self._title()}   {words}"]
         if len(click.unstyle(lines[0])) > self._style.width:
-            lines = [self._title(), f"  {self._coverage()}   {words}"]
+            lines = [self._title(), f"  {words}"]
         return lines + [line for notice in self._notices for line in _notice(notice, self._style)]
 
     def _head(self) -> list[str]:

@@ -110,7 +110,10 @@ def test_documents_that_failed(sample):
 
 def test_many_documents_get_one_line_each_unless_flagged(sample):
     quiet = sample.document("quiet.pdf", flagged=0)
-    text = shown([sample.run, quiet, sample.assessed(1), sample.small, *sample.paper[1:]], Show.FLAGGED)
+    other = sample.document("other.pdf", "not_assessed", **sample.nothing)
+    text = shown([sample.run, quiet, sample.assessed(1), sample.small, other, *sample.paper[1:]], Show.FLAGGED)
+    short = "\nother.pdf   12 pages, 0 figures, 0 panels   not assessed: no SEM panel was found\n\npaper.pdf"
+    assert short in text
     line = "quiet.pdf   12 pages, 6 figures, 31 panels   14 assessed, 2 not assessed (too small 1)   no panel flagged\n"
     assert line in text
     assert "1 panel for a closer look" in text
