@@ -73,11 +73,11 @@ Swap test (AUC): genuine lossless against made JPEG 75 {results["swap"]["genuine
 against made lossless {results["swap"]["genuine_q75_made_png"]:.3f}. Details by source: `docs/results/detector.md`.
 
 ## Calibration
-Thin. One count per independent source (data set, paper or preprint); the smallest rate that it supports with 95 %
-confidence is {results["smallest_bound"]:.3f}, the default rate {rate:g}. No smaller rate can be stated, whatever the
-score.
+Thin. One count per independent source (data set, paper or preprint), each panel once at its own size and once
+resampled by 0.5 to 2. The smallest rate that it supports with 95 % confidence is {results["smallest_bound"]:.3f}, the
+default rate {rate:g}. No smaller rate can be stated, whatever the score.
 
-| stratum | genuine panels | sources |
+| stratum | genuine panels, each also resampled | sources |
 |---|---|---|
 {chr(10).join(strata)}
 

@@ -35,7 +35,7 @@ def verify(model: Path, checkpoint: Path | None = None) -> list[str]:
     if checkpoint is not None:
         import torch
 
-        from semscan.training.detector import load_detector
+        from semscan.training.nets.npr import load_detector
 
         network = load_detector(checkpoint)
         side = bundle.tile_px

@@ -20,7 +20,7 @@ from semscan.training.data import data_root, list_micrographs, verify_files
 from semscan.training.detector import DetectorRecipe
 from semscan.training.metrics import auc, clopper_pearson, upper_bound
 from semscan.training.pairs import find_autoencoders
-from semscan.training.panels import STRATA, genuine_panels, reconstructions, through
+from semscan.training.panels import STRATA, Panel, genuine_panels, reconstructions, through
 from semscan.training.recipe import load_recipe
 from semscan.training.rundir import write_sources
 from semscan.training.scoring import PanelScorer, Scores
@@ -29,8 +29,9 @@ from semscan.training.scoring import PanelScorer, Scores
 def calibrate(recipe_path: Path, overrides: list[str], data: Path | None, run_dir: Path | None) -> Path:
     """Write ``calibration.json`` into the run of a trained detector.
 
-    Genuine panels of the calibrate split go through the channel of every stratum. Reconstructions of them serve one
-    decision only: whether the smoothness line helps the ranking.
+    Genuine panels of the calibrate split go through the channel of every stratum, once at their own size and once
+    resampled, because nobody can see whether a figure was resized before it was stored. Reconstructions of them serve
+    one decision only: whether the smoothness line helps the ranking.
 
     Args:
         recipe_path: TOML file, see :class:`semscan.training.detector.DetectorRecipe`.
@@ -53,9 +54,9 @@ def calibrate(recipe_path: Path, overrides: list[str], data: Path | None, run_di
     made = reconstructions(genuine, find_autoencoders(recipe.autoencoders, (*recipe.held_out, *recipe.faithful)), 1)
     measured = {}
     for name in STRATA:
-        measured[name] = tuple(scorer.score(through(panel, name)[0] for panel in group) for group in (genuine, made))
+        measured[name] = (_score(scorer, genuine, name), _score(scorer, made, name))
         print(f"calibrate: {name}: {len(genuine)} genuine panels scored", file=sys.stderr, flush=True)
-    sources = [panel.source for panel in genuine]
+    sources = 2 * [panel.source for panel in genuine]
     line, ranking = choose_line(measured, sources)
     strata = {}
     for name, (scores, _) in measured.items():
@@ -71,6 +72,11 @@ def calibrate(recipe_path: Path, overrides: list[str], data: Path | None, run_di
     path.write_text(json.dumps(calibration) + "\n", encoding="utf-8")
     (target / "calibration_report.json").write_text(json.dumps(ranking, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _score(scorer: PanelScorer, panels: Sequence[Panel], stratum: str) -> Scores:
+    """All panels at their own size, then all of them resampled."""
+    return scorer.score(through(panel, stratum, resampled=again)[0] for again in (False, True) for panel in panels)
 
 
 def choose_line(

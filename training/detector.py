@@ -186,13 +186,6 @@ def fit(recipe: TrainingRecipe, seed: int, pool: Pool, run_dir: Path) -> Npr5k:
     return averaged.eval()
 
 
-def load_detector(path: Path) -> Npr5k:
-    """The averaged network of a checkpoint, in evaluation mode."""
-    model = Npr5k()
-    model.load_state_dict(load_checkpoint(path)["averaged"])
-    return model.eval()
-
-
 def draw_batch(pool: Pool, pairs: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Random pairs, both members turned, mirrored and inverted alike.
 

@@ -84,18 +84,22 @@ def reconstructions(panels: list[Panel], checkpoints: dict[str, Path], per_panel
     return made
 
 
-def through(panel: Panel, channel: str) -> tuple[NDArray[np.uint8], int | None]:
+def through(panel: Panel, channel: str, *, resampled: bool = False) -> tuple[NDArray[np.uint8], int | None]:
     """Send a panel through a channel; a panel and its reconstructions get the same random draw.
 
     Args:
         panel: the panel.
         channel: a name of :data:`STRATA` or :data:`CONDITIONS`, or ``x2``, ``x2_q85``.
+        resampled: resize it by a random factor between 0.5 and 2 first, as figures usually are.
 
     Returns:
         the pixels as stored and the last JPEG quality, ``None`` if stored without loss.
     """
-    rng = np.random.default_rng([panel.seed, sum(channel.encode())])
+    rng = np.random.default_rng([panel.seed, sum(channel.encode()), resampled])
     grey = panel.grey
+    if resampled:
+        factor = max(float(np.exp(rng.uniform(np.log(0.5), np.log(2)))), SMALLEST_PX / min(grey.shape))
+        grey = _scaled(grey, factor, KERNELS[int(rng.integers(2, len(KERNELS)))])
     if channel in ("png", "lossless"):
         return grey, None
     if channel in ("x2", "x2_q85"):

@@ -8,8 +8,9 @@ import torch
 
 from semscan.engine.errors import OutputError
 from semscan.training.autoencoders import AutoencoderRecipe, CropsPool, load_autoencoder, reconstruct, train_one
-from semscan.training.detector import TrainingRecipe, draw_batch, fit, load_detector
+from semscan.training.detector import TrainingRecipe, draw_batch, fit
 from semscan.training.nets.autoencoders import UPSAMPLERS, Autoencoder, AutoencoderSpec
+from semscan.training.nets.npr import load_detector
 from semscan.training.pairs import Pool
 from semscan.training.rundir import Stats, load_checkpoint, open_run
 

@@ -7,6 +7,8 @@ class-activation map exact: the logit is the mean of the evidence map.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -72,6 +74,13 @@ class BasicBlock(nn.Module):
         """[n, c, h, w] to [n, c', h / stride, w / stride]."""
         y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
         return F.relu(y + self.shortcut(x))
+
+
+def load_detector(path: Path) -> Npr5k:
+    """The averaged network of a checkpoint ``detector.pt``, in evaluation mode; no code from the file is run."""
+    model = Npr5k()
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["averaged"])
+    return model.eval()
 
 
 def npr_residual(tiles: Tensor) -> Tensor:
