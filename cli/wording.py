@@ -50,8 +50,9 @@ _REASONS = {
 _ROUNDING = 1e-6
 """Records carry tails with six decimals."""
 
-_OPEN = 1e-5
-"""Lower ends of intervals below this are printed as open."""
+_OPEN = 20
+"""An interval whose lower end is this many times below the tail itself says "or more": so few sources score this high
+that the far end carries no information."""
 
 _ENCODINGS = {"jpx": "JPEG 2000", "flate": "Flate", "lzw": "LZW", "ccitt": "CCITT", "jbig2": "JBIG2"}
 
@@ -119,7 +120,7 @@ def rarity(panel: PanelRecord) -> str:
     if sources and panel.tail <= 1 / (sources + 1) + _ROUNDING:
         # No reference panel scores this high. Rounded down: "fewer than" must stay true.
         return f"fewer than 1 in {int(1 / high):,} score this high (0 of {count(sources, 'source')})"
-    upper = f"-{two_digits(1 / low)}" if low > _OPEN else " or more"
+    upper = f"-{two_digits(1 / low)}" if low * _OPEN > panel.tail else " or more"
     return f"{one_in(panel.tail)} score this high ({two_digits(1 / high)}{upper})"
 
 
