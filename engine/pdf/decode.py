@@ -35,6 +35,7 @@ from semscan.engine.pdf.syntax import Ref, Resolver, Value, numbers
 from semscan.engine.raster import Raster
 
 _JPEG_START, _JPEG_SEARCH_BYTES = b"\xff\xd8\xff", 1024
+_JPX_START = b"\xff\x4f\xff\x51"
 _DEPTHS = (1, 2, 4, 8, 16)
 _ONE_BIT_FILTERS = ("CCITTFaxDecode", "JBIG2Decode")
 
@@ -190,7 +191,21 @@ def _with_colour_transform(data: bytes, transform: Value) -> bytes:
     return data[:2] + b"\xff\xee" + (len(body) + 2).to_bytes(2) + body + data[2:]
 
 
+def _jpx_bits(data: bytes) -> tuple[int, int]:
+    """Components and largest bit depth that a JPEG 2000 codestream declares (ITU-T T.800, A.5.1); 0, 0 without."""
+    start = data.find(_JPX_START)
+    head = data[start + 38 : start + 42] if start >= 0 else b""
+    if len(head) < 4:
+        return 0, 0
+    count = int.from_bytes(head[2:4])
+    depths = data[start + 42 : start + 42 + 3 * count : 3]
+    return count, max((depth & 127) + 1 for depth in depths) if depths else 0
+
+
 def _decode_jpx(stored: _Stored, data: bytes, digest: str) -> Raster:
+    count, depth = _jpx_bits(data)
+    if count > 1 and depth > 8:  # Pillow wraps white around to black when it rounds such samples to eight bits
+        raise ImageUnusable(Reason.UNSUPPORTED_CODEC, f"a colour JPEG 2000 image with {depth} bits per component")
     with open_image(data, ("JPEG2000",), stored.max_pixels) as image:
         load_pixels(image)
     samples = np.asarray(image)

@@ -328,6 +328,20 @@ def test_lossless_jpeg_2000(pixels):
     assert (raster.encoding, raster.components) == ("jpx", 1 if pixels.ndim == 2 else 3)
 
 
+def test_deep_grey_jpeg_2000_is_read_and_deep_colour_is_refused():
+    deep = GREY.astype(np.uint16) * 257
+    pdf = Pdf()
+    jpx = encode(deep, "JPEG2000", irreversible=False)
+    raster = decode(pdf, pdf.image(W, H, jpx, space="", filters="/JPXDecode"))
+    assert np.array_equal(raster.grey, GREY)
+    assert raster.bits == 16
+    # Pillow cannot write colour with more than eight bits, so the header of an eight-bit one is made to say 16.
+    colour = encode(COLOUR, "JPEG2000", no_jp2=True, irreversible=False)
+    deepened = colour[:42] + b"\x0f\x01\x01" * 3 + colour[51:]
+    assert colour[42:51] == b"\x07\x01\x01" * 3
+    assert refusal(pdf, pdf.image(W, H, deepened, space="", filters="/JPXDecode")).reason is Reason.UNSUPPORTED_CODEC
+
+
 @pytest.mark.parametrize("in_data", [0, 1])
 def test_alpha_inside_jpeg_2000_counts_only_when_the_pdf_says_so(in_data):
     alpha = np.zeros((H, W), np.uint8)
