@@ -1,0 +1,239 @@
+"""Pictures drawn in code for the SEM-or-not gate: plots, tables, diagrams, renderings and simulated gels.
+
+The data holds no graphics and no gels, so they are drawn here, at training time only, with Pillow. Everything is
+drawn larger and reduced, which gives the smooth edges that plotting programs give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+_OVER = 2
+_INKS = [(0, 0, 0), (200, 20, 20), (20, 60, 200), (10, 140, 60), (230, 140, 10), (120, 40, 160), (90, 90, 90)]
+_PAPERS = [(255, 255, 255)] * 6 + [(240, 240, 245), (255, 250, 230), (20, 20, 30)]
+_WORDS = (
+    "Intensity",
+    "Temperature",
+    "Time",
+    "Voltage (V)",
+    "Capacity",
+    "Control",
+    "Ratio",
+    "2θ (deg)",
+    "wt.%",
+    "n = 3",
+)
+
+
+def draw_graphic(random: np.random.Generator) -> Image.Image:
+    """A plot, table, diagram, map or rendering of random content, RGB, 200 to 900 px wide."""
+    width, height = (int(v) for v in random.integers(200, 900, 2))
+    width, height = max(width, height // 3), max(height, width // 3)
+    paper = _PAPERS[random.integers(len(_PAPERS))]
+    image = Image.new("RGB", (_OVER * width, _OVER * height), paper)
+    canvas = ImageDraw.Draw(image)
+    kinds: list[Callable[[Image.Image, ImageDraw.ImageDraw, np.random.Generator], None]] = [
+        _curves, _curves, _scatter, _bars, _table, _flow, _network, _pie, _heat_map, _spheres, _mesh,
+    ]  # fmt: skip
+    kinds[random.integers(len(kinds))](image, canvas, random)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def draw_gel(random: np.random.Generator) -> Image.Image:
+    """A simulated gel or blot in grey: smeared bands in lanes, bright on dark or dark on bright."""
+    width, height = (int(v) for v in random.integers(180, 800, 2))
+    y = np.arange(height)[:, None]
+    x = np.arange(width)[None, :]
+    lanes = int(random.integers(3, 14))
+    picture = np.zeros((height, width))
+    pitch = width / (lanes + 0.5)
+    for lane in range(lanes):
+        centre, half = (lane + 0.75) * pitch, 0.5 * pitch * random.uniform(0.6, 0.9)
+        profile = 0.5 - 0.5 * np.tanh((np.abs(x - centre) - half) / random.uniform(1.6, 6))
+        smear = random.uniform(0, 0.35) * np.exp(-(((y - random.uniform(0.2, 0.8) * height) / (0.35 * height)) ** 2))
+        bands = np.zeros((height, 1))
+        for _ in range(int(random.integers(1, 14))):
+            at, thick = random.uniform(0.08, 0.95) * height, random.uniform(0.004, 0.02) * height + 1
+            bands += random.uniform(0.15, 1) * np.exp(-(((y - at) / thick) ** 2))
+        picture += profile * (bands + smear)
+    glow = 0.06 * np.cos(3 * x / width + random.uniform(0, 6)) + 0.05 * np.cos(2 * y / height)
+    grain = random.normal(0, random.uniform(0.004, 0.03), (height, width))
+    picture = np.clip(random.uniform(0.05, 0.25) + glow + 0.75 * np.minimum(picture, 1.3) + grain, 0, 1)
+    if random.random() < 0.4:
+        picture = 1 - picture
+    return Image.fromarray((255 * picture).astype(np.uint8))
+
+
+def annotate(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    """A copy with what journals burn into micrographs: a panel letter, a scale bar, sometimes arrows or a box."""
+    marked = image.convert("RGB")
+    canvas = ImageDraw.Draw(marked)
+    width, height = marked.size
+    ink = ((255, 255, 255), (0, 0, 0), (255, 230, 0))[random.integers(3)]
+    letter = int(random.uniform(0.05, 0.12) * height) + 8
+    if random.random() < 0.8:
+        if random.random() < 0.4:
+            canvas.rectangle(
+                (0, 0, 1.2 * letter, 1.3 * letter), fill=(255, 255, 255) if ink == (0, 0, 0) else (0, 0, 0)
+            )
+        canvas.text((4, 2), "(a)" if random.random() < 0.5 else "b", fill=ink, font=ImageFont.load_default(letter))
+    if random.random() < 0.8:
+        x, y, long = random.uniform(0.5, 0.7) * width, random.uniform(0.86, 0.94) * height, 0.2 * width
+        canvas.rectangle((x, y, x + long, y + 0.015 * height + 2), fill=ink)
+        canvas.text((x, y - 0.8 * letter), "5 µm", fill=ink, font=ImageFont.load_default(0.7 * letter))
+    if random.random() < 0.2:
+        colour = _INKS[random.integers(1, 5)]
+        for _ in range(int(random.integers(1, 4))):
+            x, y = random.uniform(0.1, 0.8) * width, random.uniform(0.1, 0.8) * height
+            canvas.rectangle((x, y, x + 0.12 * width, y + 0.12 * height), outline=colour, width=2)
+    return marked
+
+
+def _ink(random: np.random.Generator) -> tuple[int, int, int]:
+    return _INKS[random.integers(len(_INKS))]
+
+
+def _words(canvas: ImageDraw.ImageDraw, random: np.random.Generator, at: tuple[float, float], size: float) -> None:
+    word = _WORDS[random.integers(len(_WORDS))]
+    canvas.text(
+        at, word, fill=(128, 128, 128) if random.random() < 0.2 else (10, 10, 10), font=ImageFont.load_default(size)
+    )
+
+
+def _axes(
+    image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator
+) -> tuple[float, float, float, float]:
+    width, height = image.size
+    frame = (0.14 * width, 0.05 * height, 0.97 * width, 0.86 * height)
+    line = int(random.integers(2, 7))
+    if random.random() < 0.7:
+        canvas.rectangle(frame, outline=(0, 0, 0), width=line)
+    else:
+        canvas.line((frame[0], frame[1], frame[0], frame[3], frame[2], frame[3]), fill=(0, 0, 0), width=line)
+    size = 0.035 * height + 10
+    for step in range(6):
+        x = frame[0] + (frame[2] - frame[0]) * step / 5
+        y = frame[3] - (frame[3] - frame[1]) * step / 5
+        canvas.line((x, frame[3], x, frame[3] + 12), fill=(0, 0, 0), width=line)
+        canvas.line((frame[0] - 12, y, frame[0], y), fill=(0, 0, 0), width=line)
+        canvas.text((x - size, frame[3] + 14), str(20 * step), fill=(0, 0, 0), font=ImageFont.load_default(size))
+        canvas.text(
+            (frame[0] - 3 * size, y - size / 2), str(step / 2), fill=(0, 0, 0), font=ImageFont.load_default(size)
+        )
+        if random.random() < 0.1:
+            canvas.line((frame[0], y, frame[2], y), fill=(200, 200, 200), width=2)
+    _words(canvas, random, (0.45 * width, 0.92 * height), 1.2 * size)
+    return frame
+
+
+def _curves(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    x0, y0, x1, y1 = _axes(image, canvas, random)
+    x = np.linspace(0, 1, 500)
+    for curve in range(int(random.integers(1, 8))):
+        y = sum(
+            random.uniform(0.1, 1) * np.exp(-(((x - random.uniform(0, 1)) / random.uniform(0.005, 0.2)) ** 2))
+            for _ in range(int(random.integers(1, 9)))
+        )
+        y = (y + random.normal(0, random.uniform(0, 0.03), x.size)) / 3 + curve * 0.08
+        points = np.stack([x0 + (x1 - x0) * x, y1 - (y1 - y0) * np.clip(y, 0, 1)], axis=1)
+        canvas.line([tuple(p) for p in points], fill=_ink(random), width=int(random.integers(2, 8)))
+
+
+def _scatter(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    x0, y0, x1, y1 = _axes(image, canvas, random)
+    ink = _ink(random)
+    for x, y in random.random((int(random.integers(20, 1500)), 2)):
+        r = 6
+        cx, cy = x0 + (x1 - x0) * x, y1 - (y1 - y0) * (0.7 * x + 0.3 * y)
+        canvas.ellipse((cx - r, cy - r, cx + r, cy + r), fill=ink)
+
+
+def _bars(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    x0, y0, x1, y1 = _axes(image, canvas, random)
+    count = int(random.integers(3, 16))
+    ink = _ink(random)
+    for bar in range(count):
+        left = x0 + (x1 - x0) * (bar + 0.15) / count
+        top = y1 - (y1 - y0) * random.uniform(0.1, 0.95)
+        canvas.rectangle((left, top, left + 0.7 * (x1 - x0) / count, y1), fill=ink, outline=(0, 0, 0))
+
+
+def _table(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    width, height = image.size
+    rows, columns = int(random.integers(5, 30)), int(random.integers(2, 8))
+    size = 0.6 * height / rows
+    for row in range(rows):
+        if random.random() < 0.3:
+            canvas.line((0, row * height / rows, width, row * height / rows), fill=(0, 0, 0), width=3)
+        for column in range(columns):
+            _words(canvas, random, (column * width / columns + 6, row * height / rows + 3), max(8, size))
+
+
+def _flow(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    width, height = image.size
+    for _ in range(int(random.integers(3, 14))):
+        x, y = random.uniform(0, 0.75) * width, random.uniform(0, 0.8) * height
+        fill = tuple(int(v) for v in random.integers(60, 255, 3))
+        canvas.rounded_rectangle((x, y, x + 0.22 * width, y + 0.14 * height), 14, fill=fill, outline=(0, 0, 0), width=3)
+        _words(canvas, random, (x + 10, y + 8), 0.05 * height + 8)
+        end = (random.uniform(0, 1) * width, random.uniform(0, 1) * height)
+        canvas.line((x + 0.2 * width, y, *end), fill=_ink(random), width=5)
+
+
+def _network(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    width, height = image.size
+    nodes = random.random((int(random.integers(6, 60)), 2)) * (width, height)
+    for _ in range(2 * len(nodes)):
+        first, second = nodes[random.integers(len(nodes))], nodes[random.integers(len(nodes))]
+        canvas.line((*first, *second), fill=(120, 120, 120), width=3)
+    for x, y in nodes:
+        r = random.uniform(5, 20)
+        canvas.ellipse((x - r, y - r, x + r, y + r), fill=_ink(random))
+        _words(canvas, random, (x + r, y), 22)
+
+
+def _pie(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    width, height = image.size
+    side = 0.9 * min(width, height)
+    angle = 0.0
+    while angle < 360:
+        step = random.uniform(15, 120)
+        fill = tuple(int(v) for v in random.integers(40, 255, 3))
+        canvas.pieslice((10, 10, side, side), angle, min(360, angle + step), fill=fill)
+        angle += step
+
+
+def _heat_map(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    width, height = image.size
+    cells = random.random((int(random.integers(5, 60)), int(random.integers(5, 40))))
+    low, high = random.integers(0, 255, 3), random.integers(0, 255, 3)
+    colours = (low + cells[:, :, None] * (high - low)).astype(np.uint8)
+    picture = Image.fromarray(colours).resize((int(0.8 * width), int(0.85 * height)), Image.Resampling.NEAREST)
+    image.paste(picture, (int(0.1 * width), int(0.05 * height)))
+    _words(canvas, random, (0.2 * width, 0.92 * height), 0.05 * height + 8)
+
+
+def _spheres(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    width, height = image.size
+    picture = np.array(image)
+    y, x = np.mgrid[:height, :width]
+    for _ in range(int(random.integers(3, 16))):
+        r = random.uniform(0.05, 0.18) * min(width, height)
+        cx, cy = random.uniform(0, width), random.uniform(0, height)
+        inside = np.hypot(x - cx, y - cy) < r
+        shade = np.clip(1.1 - np.hypot(x - cx + 0.3 * r, y - cy + 0.3 * r) / (1.6 * r), 0.1, 1)[inside]
+        picture[inside] = (shade[:, None] * random.integers(60, 256, 3)).astype(np.uint8)
+    image.paste(Image.fromarray(picture))
+
+
+def _mesh(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    width, height = image.size
+    pitch, ink = random.uniform(20, 80), _ink(random)
+    image.paste(tuple(int(v) for v in random.integers(90, 255, 3)), (0, 0, width, height))
+    for line in range(int(max(width, height) / pitch) + 2):
+        at = line * pitch + random.uniform(-4, 4)
+        canvas.line((at, 0, at + random.uniform(-30, 30), height), fill=ink, width=2)
+        canvas.line((0, at, width, at + random.uniform(-30, 30)), fill=ink, width=2)
