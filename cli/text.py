@@ -123,7 +123,9 @@ class _Block:
     def _short(self) -> list[str]:
         """One document among many without a flag: what was examined, on one line."""
         words = f"{self._coverage()}   {wording.headline(0, len(self._assessed))}"
-        if not (self._assessed or self._unassessed):
+        if not self._assessed and self._unassessed:
+            words = f"not assessed: {wording.reasons(self._unassessed)}"
+        elif not self._assessed:
             words = "not assessed: no SEM panel was found"
         lines = [f"{self._title()}   {words}"]
         if len(click.unstyle(lines[0])) > self._style.width:
@@ -162,7 +164,7 @@ class _Block:
         return f"{self._style.strong(words)}: no SEM panel could be assessed"
 
     def _after_flags(self) -> list[str]:
-        names = [printable(wording.place(p)) for p in self._flagged]
+        names = [printable(name) for name in wording.places(self._flagged)]
         named = ", ".join(names[:_MOST_NAMED])
         if len(names) > _MOST_NAMED:
             named += f" and {len(names) - _MOST_NAMED} more"
@@ -173,15 +175,21 @@ class _Block:
         """What the panels that were not flagged are, and how often a genuine paper is flagged."""
         notes = sum(p.level == "note" for p in self._assessed)
         ordinary = len(self._assessed) - len(self._flagged) - notes
+        if not (ordinary or notes):
+            return f"No other panel was assessed.{self._paper()}"
         kept = wording.count(ordinary, "other panel" if self._flagged else "panel")
         line = f"{kept} {'lies' if ordinary == 1 else 'lie'} in the ordinary range"
         if notes:
             line += f", {notes} at its upper end (level note, listed with --show all)"
+        return f"{line}.{self._paper()}"
+
+    def _paper(self) -> str:
+        """How often a genuine paper is flagged."""
         if self._rate is None:
-            return line + "."
+            return ""
         paper = f"a genuine paper with {wording.count(len(self._assessed), 'panel')} shows one or more flags"
         share = wording.percent(self._document.p_any_false_flag)
-        return f"{line}. At {wording.one_in(self._rate)}, {paper} {share} of the time."
+        return f" At {wording.one_in(self._rate)}, {paper} {share} of the time."
 
 
 def _run_lines(run: RunRecord, style: Style) -> list[str]:

@@ -130,12 +130,22 @@ def where(panel: PanelRecord) -> tuple[str, str, str]:
     return str(panel.page or "-"), panel.figure or "-", letter
 
 
-def place(panel: PanelRecord) -> str:
-    """The panel in a sentence: ``Fig. 2 b``, ``Fig. 2 (panel 2 of 6)`` or ``the image on page 4``."""
-    if panel.figure and panel.panel:
-        return f"{panel.figure} {panel.panel}"
-    part = f" (panel {panel.index} of {panel.of})" if panel.index and panel.of and panel.of > 1 else ""
-    return (panel.figure or (f"the image on page {panel.page}" if panel.page else "the image")) + part
+def places(panels: Iterable[PanelRecord]) -> list[str]:
+    """The panels in a sentence, by figure: ``Fig. 2 b, d``, ``Fig. 3 (panels 2, 4 of 6)``, ``the image on page 4``."""
+    by_figure: dict[tuple[str, int | None], list[PanelRecord]] = {}
+    for panel in panels:
+        figure = panel.figure or (f"the image on page {panel.page}" if panel.page else "the image")
+        by_figure.setdefault((figure, None if panel.panel else panel.of), []).append(panel)
+    return [_place(figure, of, members) for (figure, of), members in by_figure.items()]
+
+
+def _place(figure: str, of: int | None, panels: list[PanelRecord]) -> str:
+    if panels[0].panel:
+        return f"{figure} {', '.join(panel.panel or '' for panel in panels)}"
+    numbers = [str(panel.index) for panel in panels if panel.index]
+    if not numbers or of is None or of == 1:
+        return figure
+    return f"{figure} ({'panel' if len(numbers) == 1 else 'panels'} {', '.join(numbers)} of {of})"
 
 
 def pixels(image: ImageRecord | None) -> str:

@@ -110,6 +110,9 @@ def test_documents_that_failed(sample):
 
 def test_many_documents_get_one_line_each_unless_flagged(sample):
     quiet = sample.document("quiet.pdf", flagged=0)
+    small = sample.document("small.pdf", "not_assessed", **sample.nothing)
+    tiny = shown([sample.run, small, sample.small, replace(sample.small, reason="corrupt"), sample.small], Show.FLAGGED)
+    assert "small.pdf   12 pages, 0 figures, 0 panels   not assessed: too small 2, damaged 1\n" in tiny
     other = sample.document("other.pdf", "not_assessed", **sample.nothing)
     text = shown([sample.run, quiet, sample.assessed(1), sample.small, other, *sample.paper[1:]], Show.FLAGGED)
     short = "\nother.pdf   12 pages, 0 figures, 0 panels   not assessed: no SEM panel was found\n\npaper.pdf"
@@ -228,3 +231,9 @@ def test_a_tab_in_a_name_does_not_shift_the_columns(sample):
     view.write(sample.document("a\tb.pdf"))
     view.write(sample.look)
     assert texts[0].count("\t") == 7
+
+
+def test_a_paper_in_which_everything_is_flagged(sample):
+    text = shown([sample.run, sample.document(assessed=1), sample.look])
+    assert "  No other panel was assessed. At 1 in 100, a genuine paper with 1 panel shows" in text
+    assert "ordinary" not in text

@@ -52,7 +52,14 @@ def test_rarity_of_an_unscored_panel(sample):
 def test_where_a_panel_is(sample, changes, where, place):
     panel = replace(sample.look, **changes)
     assert wording.where(panel) == where
-    assert wording.place(panel) == place
+    assert wording.places([panel]) == [place]
+
+
+def test_panels_of_one_figure_are_named_together(sample):
+    letters = [replace(sample.look, panel=letter) for letter in "bd"]
+    numbers = [replace(sample.look, panel=None, figure="Fig. 3", index=index) for index in (2, 4)]
+    expected = ["Fig. 2 b, d", "Fig. 3 (panels 2, 4 of 6)"]
+    assert wording.places([letters[0], numbers[0], letters[1], numbers[1]]) == expected
 
 
 @pytest.mark.parametrize(
