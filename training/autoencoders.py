@@ -13,6 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -165,7 +166,12 @@ def train_one(recipe: AutoencoderRecipe, name: str, pool: CropsPool, run_dir: Pa
     critic_optimizer = torch.optim.Adam(critic.parameters(), recipe.lr / 5, betas=(0.5, 0.99))
     path, stats = run_dir / f"{name}.pt", Stats(run_dir / f"{name}.stats.jsonl", name)
     probe = pool.draw(np.random.default_rng([*key, 10**9]), 32, recipe.crop_px)
-    parts = {"model": model, "critic": critic, "optimizer": optimizer, "critic_optimizer": critic_optimizer}
+    parts: dict[str, Any] = {
+        "model": model,
+        "critic": critic,
+        "optimizer": optimizer,
+        "critic_optimizer": critic_optimizer,
+    }
     first = 0
     if path.exists():
         state = load_checkpoint(path)

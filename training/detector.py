@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -155,7 +156,7 @@ def fit(recipe: TrainingRecipe, seed: int, pool: Pool, run_dir: Path) -> Npr5k:
     model = Npr5k().train()
     averaged = copy.deepcopy(model).eval()
     optimizer = torch.optim.Adam(model.parameters(), recipe.lr)
-    parts = {"model": model, "averaged": averaged, "optimizer": optimizer}
+    parts: dict[str, Any] = {"model": model, "averaged": averaged, "optimizer": optimizer}
     path, stats = run_dir / "detector.pt", Stats(run_dir / "detector.stats.jsonl", "detector")
     first = 0
     if path.exists():

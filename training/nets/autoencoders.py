@@ -116,6 +116,7 @@ class _Up(nn.Module):
     def __init__(self, kind: str, wide: int, narrow: int) -> None:
         super().__init__()
         self.kind = kind
+        self.taps: Tensor
         self.conv: nn.Module
         if kind == "convt4":
             self.conv = nn.ConvTranspose2d(wide, narrow, 4, 2, 1)
@@ -206,4 +207,6 @@ def _norm(spec: AutoencoderSpec, channels: int) -> nn.Module:
 
 
 def _act(spec: AutoencoderSpec) -> nn.Module:
-    return {"relu": nn.ReLU, "leaky": lambda: nn.LeakyReLU(0.2), "silu": nn.SiLU}[spec.act]()
+    if spec.act == "relu":
+        return nn.ReLU()
+    return nn.LeakyReLU(0.2) if spec.act == "leaky" else nn.SiLU()
