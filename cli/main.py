@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 import click
 
@@ -59,6 +63,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code, see :class:`semscan.engine.errors.ExitCode`.
     """
     try:
+        with _orderly_end():
+            return _run(argv)
+    except KeyboardInterrupt:
+        click.echo("semscan: interrupted; what was written so far is valid", err=True)
+        return ExitCode.INTERRUPTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
         # Commands return their exit code; with standalone_mode off click hands it through instead of exiting.
         code = cli.main(None if argv is None else list(argv), prog_name="semscan", standalone_mode=False)
         sys.stdout.flush()
@@ -72,9 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse(error.format_message(), f"see {command} --help", ExitCode.REFUSED)
     except click.ClickException as error:
         return _refuse(error.format_message(), "", ExitCode.REFUSED)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("semscan: interrupted; what was written so far is valid", err=True)
-        return ExitCode.INTERRUPTED
+    except click.Abort as error:  # how click says KeyboardInterrupt
+        raise KeyboardInterrupt from error
     except (ReaderGone, BrokenPipeError):  # the latter from the last flush
         _forget_stdout()
         return BROKEN_PIPE
@@ -83,6 +95,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         click.echo("semscan: this is a bug in semscan; please report it with the lines above", err=True)
         return ExitCode.INTERNAL
     return code if isinstance(code, int) else ExitCode.OK
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """Let signals of schedulers and closed terminals end a run as Ctrl-C does: outputs finished, workers gone."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP: leave it so
+                before[number] = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _refuse(message: str, remedy: str, code: ExitCode) -> ExitCode:

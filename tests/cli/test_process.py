@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import pty
+import signal
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ import pytest
 
 # Runs the command line with a pipeline that yields pickled records and, like a careless native library, prints.
 RUNNER = """
-import os, pickle, sys, types
+import os, pickle, sys, time, types
 records = sys.argv.pop(1)
 fake = types.ModuleType("semscan.engine.pipeline")
 def scan(paths, options, *, argv=(), progress=None):
@@ -21,6 +22,9 @@ def scan(paths, options, *, argv=(), progress=None):
         os.write(1, b"noise from a library")
         print("noise from python", flush=True)
         yield record
+        if record.type == os.environ.get("SIGNAL_AFTER"):
+            os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+            time.sleep(60)
 fake.scan = scan
 sys.modules["semscan.engine.pipeline"] = fake
 from semscan.cli.main import main
@@ -79,6 +83,26 @@ def test_a_full_standard_output_is_refused(command):
         done = subprocess.run(command("--json", "-q"), stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
     assert done.returncode == 2
     assert b"semscan: standard output cannot be written: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_signals_end_a_run_in_order(command, tmp_path, name):
+    environment = os.environ | {"SIGNAL_AFTER": "document", "SIGNAL": str(int(getattr(signal, name)))}
+    done = run(command("-o", str(tmp_path / "r.json"), "-f", "none"), env=environment)
+    assert done.returncode == 130
+    assert b"interrupted" in done.stderr
+    assert b"Traceback" not in done.stderr
+    records = json.loads((tmp_path / "r.json").read_text())["records"]
+    assert [record["type"] for record in records] == ["run", "document"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["r.json", "records.pickle"]
+
+
+def test_an_ignored_hangup_stays_ignored(command, tmp_path):
+    environment = os.environ | {"SIGNAL_AFTER": "summary", "SIGNAL": str(int(signal.SIGHUP))}
+    words = command("-f", "none")
+    words[2] = words[2].replace("time.sleep(60)", "").replace("from semscan", "import signal\nfrom semscan", 1)
+    words[2] = words[2].replace("import signal\n", "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n")
+    assert run(words, env=environment).returncode == 0
 
 
 def test_on_a_terminal_there_is_prose_in_colour(command):
