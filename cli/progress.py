@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
@@ -23,11 +24,18 @@ class ProgressLine:
         mode: ``auto`` (a bar on a terminal, else nothing), ``bar``, ``plain`` or ``none``.
         stream: standard error.
         clock: seconds, monotonic.
+        columns: width of the terminal, asked each time because windows change their size.
     """
 
-    def __init__(self, mode: str, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        mode: str,
+        stream: TextIO,
+        clock: Callable[[], float] = time.monotonic,
+        columns: Callable[[], int] = lambda: shutil.get_terminal_size().columns,
+    ) -> None:
         self._mode = ("bar" if stream.isatty() else "none") if mode == "auto" else mode
-        self._stream, self._clock = stream, clock
+        self._stream, self._clock, self._columns = stream, clock, columns
         self._next_s = float("-inf")
         self._shown = ""
 
@@ -40,7 +48,10 @@ class ProgressLine:
             click.echo(describe(progress), file=self._stream)
             return
         self.clear()
-        self._shown = f"{_bar(progress)}{describe(progress)}"
+        # A line that wraps could not be redrawn: the bar gives way first.
+        most = self._columns() - 1
+        line = f"{_bar(progress)}{describe(progress)}"
+        self._shown = line if len(line) <= most else describe(progress)[:most]
         self._stream.write(self._shown)
         self._stream.flush()
 

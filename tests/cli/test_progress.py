@@ -26,7 +26,7 @@ class Clock:
 
 def test_a_bar_redraws_itself_and_can_be_cleared():
     stream, clock = Terminal(), Clock()
-    line = ProgressLine("auto", stream, clock)
+    line = ProgressLine("auto", stream, clock, lambda: 100)
     line.update(HALF)
     shown = "[############------------] 6/12 documents   1,379 panels   2 flagged   1 failed"
     assert stream.getvalue() == shown
@@ -34,6 +34,13 @@ def test_a_bar_redraws_itself_and_can_be_cleared():
     assert stream.getvalue() == shown + "\r" + " " * len(shown) + "\r"
     line.clear()
     assert stream.getvalue().count("\r") == 2
+
+
+def test_a_narrow_terminal_loses_the_bar_then_the_end_of_the_line():
+    for columns, shown in ((70, "6/12 documents   1,379 panels   2 flagged   1 failed"), (20, "6/12 documents   1,")):
+        stream = Terminal()
+        ProgressLine("bar", stream, Clock(), lambda columns=columns: columns).update(HALF)
+        assert stream.getvalue() == shown
 
 
 def test_updates_that_come_too_fast_are_dropped():
