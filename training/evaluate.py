@@ -67,6 +67,7 @@ def evaluate(recipe_path: Path, overrides: list[str], data: Path | None, run_dir
             "genuine_panels": len(genuine),
             "sources": dict(sorted(Counter(panel.source for panel in genuine).items())),
             "reconstructions": dict(sorted(Counter(panel.decoder for panel in made).items())),
+            "psnr_db": _fidelity(genuine, made),
         },
         "held_out": list(recipe.held_out),
         "faithful": list(recipe.faithful),
@@ -87,6 +88,16 @@ def evaluate(recipe_path: Path, overrides: list[str], data: Path | None, run_dir
     path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (target / "results.md").write_text(results_markdown(results), encoding="utf-8")
     return path
+
+
+def _fidelity(genuine: list[Panel], made: list[Panel]) -> dict[str, float]:
+    """Median peak signal-to-noise ratio of each decoder's reconstructions, in dB."""
+    partners = {panel.seed: panel.grey.astype(np.float64) for panel in genuine}
+    values: dict[str, list[float]] = {}
+    for panel in made:
+        error = float(np.mean((partners[panel.seed] - panel.grey) ** 2))
+        values.setdefault(panel.decoder, []).append(10 * np.log10(255**2 / max(error, 1e-3)))
+    return {decoder: round(float(np.median(values[decoder])), 2) for decoder in sorted(values)}
 
 
 class _Measured:

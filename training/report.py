@@ -62,7 +62,7 @@ def results_markdown(results: dict[str, Any]) -> str:
         "",
         "## By decoder",
         "",
-        "AUC / TPR at 5 % FPR"
+        "Median PSNR of the reconstructions before the channel; AUC / TPR at 5 % FPR"
         + (f"; held out of training: {', '.join(results['held_out'])}" if results["held_out"] else ""),
         "",
         *_decoder_table(results),
@@ -146,14 +146,11 @@ def _by_source(results: dict[str, Any]) -> list[str]:
 
 
 def _decoder_table(results: dict[str, Any]) -> list[str]:
-    conditions = results["conditions"]
-    decoders = next(iter(conditions.values()))["by_decoder"]
-    head = [
-        "| decoder | n | " + " | ".join(CONDITION_NAMES[c] for c in conditions) + " |",
-        "|---|---|" + "---|" * len(conditions),
-    ]
-    for decoder, first in decoders.items():
+    conditions, fidelity = results["conditions"], results["test"]["psnr_db"]
+    names = " | ".join(CONDITION_NAMES[c] for c in conditions)
+    lines = [f"| decoder | n | PSNR dB | {names} |", "|---|---|---|" + "---|" * len(conditions)]
+    for decoder, first in next(iter(conditions.values()))["by_decoder"].items():
         rows = [condition["by_decoder"][decoder] for condition in conditions.values()]
         cells = " | ".join(f"{row['auc']:.3f} / {row['tpr_at_5pct_fpr']:.2f}" for row in rows)
-        head.append(f"| {decoder} | {first['n']} | {cells} |")
-    return head
+        lines.append(f"| {decoder} | {first['n']} | {fidelity[decoder]:.1f} | {cells} |")
+    return lines

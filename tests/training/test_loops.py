@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from semscan.engine.errors import OutputError
-from semscan.training.autoencoders import AutoencoderRecipe, CropsPool, load_autoencoder, reconstruct, train_one
+from semscan.training.autoencoders import AutoencoderRecipe, load_autoencoder, reconstruct, train_one
+from semscan.training.crops import CropsPool
 from semscan.training.detector import TrainingRecipe, draw_batch, fit
 from semscan.training.nets.autoencoders import UPSAMPLERS, Autoencoder, AutoencoderSpec
 from semscan.training.nets.npr import load_detector
