@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pymupdf
 
+from semscan.engine.pdf.guard import MupdfError, calling_mupdf
 from semscan.engine.pdf.placements import Placement, Rect
 
 _CAPTION = re.compile(
@@ -72,7 +73,11 @@ def figure_labels(page: pymupdf.Page, placements: Sequence[Placement]) -> list[s
 
 def page_label(doc: pymupdf.Document, page_index: int) -> str | None:
     """The printed number of a page as the PDF declares it, or ``None`` if it declares none."""
-    label = str(doc[page_index].get_label())
+    try:
+        with calling_mupdf():
+            label = str(doc[page_index].get_label())
+    except MupdfError:  # page labels are a courtesy; a damaged tree of them must not cost the page
+        return None
     # PyMuPDF hands out UTF-16 labels in the hexadecimal form in which the file stores them.
     label = _HEX_LABEL.sub(lambda code: bytes.fromhex(code[1]).decode("utf-16-be", "replace"), label)
     return label.strip() or None
@@ -106,9 +111,14 @@ def caption_label(text: str) -> tuple[str, bool] | None:
 
 
 def _text_blocks(page: pymupdf.Page) -> list[_Block]:
-    to_display = page.rotation_matrix  # text comes in the coordinates of the unrotated page
+    try:
+        with calling_mupdf():
+            to_display = page.rotation_matrix  # text comes in the coordinates of the unrotated page
+            text = page.get_text("dict", flags=pymupdf.TEXT_MEDIABOX_CLIP)
+    except MupdfError:  # no readable text, no captions; the images are examined all the same
+        return []
     blocks = []
-    for raw in page.get_text("dict", flags=pymupdf.TEXT_MEDIABOX_CLIP)["blocks"]:
+    for raw in text["blocks"]:
         lines = [
             ("".join(span["text"] for span in line["spans"]), _displayed(line["bbox"], to_display))
             for line in raw.get("lines", ())

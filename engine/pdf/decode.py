@@ -26,11 +26,12 @@ from semscan.engine.pdf.filters import (
     ENCODINGS,
     Filter,
     decoded_stream,
+    image_damage,
     raw_stream,
-    reject,
     run_filters,
     stream_filters,
 )
+from semscan.engine.pdf.guard import calling_mupdf
 from semscan.engine.pdf.syntax import Ref, Resolver, Value, numbers
 from semscan.engine.raster import Raster
 
@@ -258,12 +259,10 @@ def _spot_colours(stored: _Stored) -> Image.Image:
     """Separation and DeviceN with spot colours, through their tint functions as MuPDF evaluates them."""
     if not stored.xref:
         raise ImageUnusable(Reason.UNSUPPORTED_CODEC, "spot colours in an inline image")
-    try:
+    with image_damage(), calling_mupdf():
         pixmap = pymupdf.Pixmap(pymupdf.csRGB, pymupdf.Pixmap(stored.resolver.doc, stored.xref))
         if pixmap.alpha:
             pixmap = pymupdf.Pixmap(pixmap, 0)
-    except (RuntimeError, ValueError) as error:  # MuPDF's own exceptions derive from RuntimeError
-        raise reject(error) from error
     return Image.frombytes("RGB", (pixmap.width, pixmap.height), pixmap.samples)
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pymupdf
 
 from semscan.engine.errors import ImageUnusable, Reason
+from semscan.engine.pdf.guard import MupdfError, calling_mupdf
 from semscan.engine.pdf.syntax import Name, Resolver, Value
 
 _SHORT_NAMES = {
@@ -61,14 +65,17 @@ def run_filters(data: bytes, filters: list[Filter]) -> bytes:
     """
     if not filters:
         return data
+    names = " ".join(f"/{name}" for name, _ in filters)
+    parameters = " ".join(_plain_dict(own) for _, own in filters)
     # MuPDF only offers its decoders for streams inside a document, so the data travel through a scratch document.
-    with pymupdf.open() as scratch:
+    with image_damage(), calling_mupdf(), pymupdf.open() as scratch:
         xref = scratch.get_new_xref()
         scratch.update_object(xref, "<<>>")
         scratch.update_stream(xref, data, compress=False)
-        scratch.xref_set_key(xref, "Filter", "[" + " ".join(f"/{name}" for name, _ in filters) + "]")
-        scratch.xref_set_key(xref, "DecodeParms", "[" + " ".join(_plain_dict(own) for _, own in filters) + "]")
-        return decoded_stream(scratch, xref)
+        scratch.xref_set_key(xref, "Filter", f"[{names}]")
+        scratch.xref_set_key(xref, "DecodeParms", f"[{parameters}]")
+        decoded = scratch.xref_stream(xref)
+    return _bytes_of(decoded, xref)
 
 
 def raw_stream(doc: pymupdf.Document, xref: int) -> bytes:
@@ -77,7 +84,9 @@ def raw_stream(doc: pymupdf.Document, xref: int) -> bytes:
     Raises:
         ImageUnusable: ``corrupt``.
     """
-    return _stream(doc.xref_stream_raw, xref)
+    with image_damage(), calling_mupdf():
+        data = doc.xref_stream_raw(xref)
+    return _bytes_of(data, xref)
 
 
 def decoded_stream(doc: pymupdf.Document, xref: int) -> bytes:
@@ -86,23 +95,21 @@ def decoded_stream(doc: pymupdf.Document, xref: int) -> bytes:
     Raises:
         ImageUnusable: ``corrupt``.
     """
-    return _stream(doc.xref_stream, xref)
+    with image_damage(), calling_mupdf():
+        data = doc.xref_stream(xref)
+    return _bytes_of(data, xref)
 
 
-def reject(error: Exception) -> Exception:
-    """What to raise for an exception of MuPDF's while it read one image's data."""
-    clause = " ".join(str(error).split())[:120]
-    if "alloc" in clause and "failed" in clause:
-        return MemoryError(clause)
-    return ImageUnusable(Reason.CORRUPT, f"the image data cannot be decoded ({clause or type(error).__name__})")
-
-
-def _stream(read: object, xref: int) -> bytes:
-    assert callable(read)
+@contextmanager
+def image_damage() -> Iterator[None]:
+    """Make what MuPDF cannot read the fault of the one image that is being decoded."""
     try:
-        data = read(xref)
-    except (RuntimeError, ValueError) as error:  # MuPDF's own exceptions derive from RuntimeError
-        raise reject(error) from error
+        yield
+    except MupdfError as error:
+        raise ImageUnusable(Reason.CORRUPT, f"the image data cannot be decoded ({error})") from error
+
+
+def _bytes_of(data: object, xref: int) -> bytes:
     if not isinstance(data, bytes):
         raise ImageUnusable(Reason.CORRUPT, f"object {xref} has no data")
     return data

@@ -18,6 +18,7 @@ import pymupdf
 
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.content import IDENTITY, Event, Matrix, content_events, has_inline_image, multiply
+from semscan.engine.pdf.guard import MupdfError, calling_mupdf
 from semscan.engine.pdf.inline import InlineImage
 from semscan.engine.pdf.syntax import Ref, Resolver, Value, numbers
 
@@ -60,11 +61,14 @@ def page_placements(doc: pymupdf.Document, page_index: int) -> list[Placement]:
         page_index: page number, from 0.
 
     Raises:
-        ValueError: the page draws more than ``MAX_PLACEMENTS_PER_PAGE`` images or ``MAX_FORMS_PER_PAGE`` forms.
-        RuntimeError: MuPDF cannot read the page.
+        ValueError: MuPDF cannot read the page (:class:`MupdfError`), or it draws more than ``MAX_PLACEMENTS_PER_PAGE``
+            images or ``MAX_FORMS_PER_PAGE`` forms.
+        MemoryError: its content needs more memory than there is.
     """
     resolver = Resolver(doc)
-    page = resolver.resolve(Ref(doc.page_xref(page_index)))
+    with calling_mupdf():
+        page_xref = doc.page_xref(page_index)
+    page = resolver.resolve(Ref(page_xref))
     if not isinstance(page, dict):
         raise ValueError("the page object is damaged")
     resources = _inherited(resolver, page, "Resources")
@@ -181,10 +185,9 @@ def _page_content(resolver: Resolver, page: dict[str, Value]) -> bytes:
 def _stream_or_nothing(doc: pymupdf.Document, xref: int) -> bytes:
     """A content stream; an unreadable one draws nothing, as in any viewer."""
     try:
-        data = doc.xref_stream(xref)
-    except (RuntimeError, ValueError) as error:
-        if "alloc" in str(error):
-            raise
+        with calling_mupdf():
+            data = doc.xref_stream(xref)
+    except MupdfError:
         return b""
     return data if isinstance(data, bytes) else b""
 

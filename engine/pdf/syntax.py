@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from semscan.engine.pdf.guard import MupdfError, calling_mupdf
+
 if TYPE_CHECKING:
     import pymupdf
 
@@ -147,8 +149,9 @@ class Resolver:
             if not 0 < xref < self.doc.xref_length():
                 return None
             try:
-                text = self.doc.xref_object(xref, compressed=True, ascii=True)
-            except (RuntimeError, ValueError):  # MuPDF cannot read it: the standard says such an object is null
+                with calling_mupdf():
+                    text = self.doc.xref_object(xref, compressed=True, ascii=True)
+            except MupdfError:  # the standard says that an object which cannot be found is null
                 return None
             self._cache[xref] = parse(text.encode("latin-1", "replace"))
         return self._cache[xref]
