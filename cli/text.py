@@ -110,13 +110,15 @@ class _Block:
         table = PanelTable(listed, self._style)
         if rows:
             lines += table.assessed(rows)
-        if self._flagged:
-            lines += self._after_flags()
-        elif self._assessed:
+            lines.append("")
+        if self._assessed:
             lines += wrapped(self._others(), self._style)
-        skipped = [p for p in listed if p.status != "assessed"]
-        if skipped:
-            lines += ["", "  Not assessed", *table.unassessed(skipped)]
+        if self._flagged:
+            lines += wrapped(self._step(), self._style)
+        for title, wanted in (("Not assessed", False), ("Other panels, left alone", True)):
+            skipped = [p for p in listed if p.status != "assessed" and wording.left_alone(p) is wanted]
+            if skipped:
+                lines += ["", f"  {title}", *table.unassessed(skipped)]
         lines += [line for notice in self._notices for line in _notice(notice, self._style)]
         return lines
 
@@ -163,25 +165,28 @@ class _Block:
             return f"{self._style.strong(words)}: no SEM panel was found"
         return f"{self._style.strong(words)}: no SEM panel could be assessed"
 
-    def _after_flags(self) -> list[str]:
+    def _step(self) -> str:
         names = [printable(name) for name in wording.places(self._flagged)]
         named = ", ".join(names[:_MOST_NAMED])
         if len(names) > _MOST_NAMED:
             named += f" and {len(names) - _MOST_NAMED} more"
-        step = f"Suggested step: ask the authors for the original instrument file of {named}."
-        return ["", *wrapped(self._others(), self._style), *wrapped(step, self._style)]
+        return f"Suggested step: ask the authors for the original instrument file of {named}."
 
     def _others(self) -> str:
         """What the panels that were not flagged are, and how often a genuine paper is flagged."""
         notes = sum(p.level == "note" for p in self._assessed)
         ordinary = len(self._assessed) - len(self._flagged) - notes
-        if not (ordinary or notes):
-            return f"No other panel was assessed.{self._paper()}"
-        kept = wording.count(ordinary, "other panel" if self._flagged else "panel")
-        line = f"{kept} {'lies' if ordinary == 1 else 'lie'} in the ordinary range"
+        noun = "other panel" if self._flagged else "panel"
+        parts = []
+        if ordinary:
+            parts.append(f"{wording.count(ordinary, noun)} {'lies' if ordinary == 1 else 'lie'} in the ordinary range")
         if notes:
-            line += f", {notes} at its upper end (level note, listed with --show all)"
-        return f"{line}.{self._paper()}"
+            upper = f"{notes} at its upper end"
+            if not ordinary:
+                verb = "lies" if notes == 1 else "lie"
+                upper = f"{wording.count(notes, noun)} {verb} at the upper end of the ordinary range"
+            parts.append(f"{upper} (level note, listed with --show all)")
+        return f"{', '.join(parts) or 'No other panel was assessed'}.{self._paper()}"
 
     def _paper(self) -> str:
         """How often a genuine paper is flagged."""

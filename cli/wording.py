@@ -25,6 +25,7 @@ _KINDS = {
     "fluorescence": ("fluorescence", "fluorescence"),
     "gel": ("gel", "gels"),
     "photograph": ("photograph", "photographs"),
+    "other": ("another kind", "other kinds"),
     "tiny": ("icon or rule", "icons and rules"),
     "duplicate": ("repeat", "repeats"),
 }

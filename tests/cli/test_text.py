@@ -132,7 +132,7 @@ def test_a_warning_stays_with_its_document(sample):
 def test_show_all_lists_every_panel(sample):
     text = shown(sample.paper, Show.ALL)
     assert "  4     Fig. 2  1/6    412x309  JPEG q~80, 300 ppi  1 in 3.3 score this high (2.8-4)     -\n" in text
-    assert "taken for: graphic" in text
+    assert "  Other panels, left alone\n  8     Fig. 5  c      118x96   taken for: graphic\n" in text
 
 
 def test_show_unassessed_lists_only_those(sample):
@@ -237,3 +237,11 @@ def test_a_paper_in_which_everything_is_flagged(sample):
     text = shown([sample.run, sample.document(assessed=1), sample.look])
     assert "  No other panel was assessed. At 1 in 100, a genuine paper with 1 panel shows" in text
     assert "ordinary" not in text
+
+
+def test_panels_at_the_upper_end_alone(sample):
+    notes = [sample.assessed(number, "note", tail=0.05, tail_ci95=(0.03, 0.08)) for number in (1, 2)]
+    text = shown([sample.run, sample.document(), sample.look, *notes[:1]])
+    assert "  1 other panel lies at the upper end of the ordinary range (level note, listed with --show all)." in text
+    text = shown([sample.run, sample.document(), *notes])
+    assert "  2 panels lie at the upper end of the ordinary range (level note" in text
