@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 Plane = NDArray[np.float64]
 
+TEXTURE = 1.2
+"""Standard deviation of the roughness of surfaces, in pixels of height."""
+
 
 @dataclass(frozen=True, slots=True)
 class Microscope:
@@ -28,14 +31,16 @@ class Microscope:
         banding: standard deviation of the gain from line to line, as a share of the signal.
         detector_deg: direction of the detector in the image plane, in degrees.
         contrast: grey levels per unit of signal contrast.
+        lag: share of the last pixel's signal that the amplifier still holds at the next one, along a line.
     """
 
-    dose: float = 120.0
+    dose: float = 90.0
     beam_px: float = 0.75
     read_noise: float = 2.5
     banding: float = 0.006
     detector_deg: float = 60.0
-    contrast: float = 55.0
+    contrast: float = 38.0
+    lag: float = 0.2
 
 
 def micrograph(scene: str, seed: int, size: tuple[int, int], microscope: Microscope) -> NDArray[np.uint8]:
@@ -60,8 +65,10 @@ def micrograph(scene: str, seed: int, size: tuple[int, int], microscope: Microsc
     scale = microscope.contrast / max(high - middle, middle - low, 1e-6)
     level = np.clip(105 + 1.6 * scale * (signal - middle), 6, None)
     lines = 1 + microscope.banding * rng.standard_normal((level.shape[0], 1))
-    electrons = rng.poisson(level * lines * microscope.dose / 128.0)
-    grey = electrons * 128.0 / microscope.dose + rng.normal(0, microscope.read_noise, level.shape)
+    current = rng.poisson(level * lines * microscope.dose / 128.0) * 128.0 / microscope.dose
+    for column in range(1, current.shape[1]):
+        current[:, column] += microscope.lag * (current[:, column - 1] - current[:, column])
+    grey = current + rng.normal(0, microscope.read_noise, level.shape)
     return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
 
 
@@ -111,7 +118,7 @@ def _powder(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Plane, Pla
     """Atomised powder: spheres of many sizes on each other, with small satellites stuck to them."""
     y, x = _grid(size)
     height = 2 * wavy(rng, y.shape, 20) + 0.3 * rough(rng, y.shape, 2.2, 60)
-    texture = 0.5 * rough(rng, y.shape, 2.2, 30)
+    texture = TEXTURE * rough(rng, y.shape, 2.4, 30)
     composition = np.full_like(height, -0.35)  # the carbon tape below the powder
 
     def drop(cx: float, cy: float, radius: float, sink: float) -> None:
@@ -149,7 +156,7 @@ def _dimples(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Plane, Pl
             np.minimum(nearest, w * np.hypot(x + wx - cx, y + wy - cy), out=nearest)
         typical = np.sqrt(size[0] * size[1] / count) / 2
         height += depth * np.minimum(nearest / typical, 2.2) ** 1.6
-    return height + 0.35 * rough(rng, y.shape, 2.2, 40), np.zeros_like(height)
+    return height + TEXTURE * rough(rng, y.shape, 2.4, 40), np.zeros_like(height)
 
 
 def _foam(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Plane, Plane]:
@@ -159,15 +166,15 @@ def _foam(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Plane, Plane
     field /= field.std()
     walls = np.tanh(2.2 * (field + 0.25))
     grains = np.maximum(blur(rng.standard_normal(shape), 2.2) / 0.13, 0) * (walls > -0.2)
-    return 15 * walls + 1.5 * grains + 0.4 * rough(rng, shape, 2.0, 40), np.where(walls < -0.6, -0.25, 0.0)
+    return 15 * walls + 1.5 * grains + TEXTURE * rough(rng, shape, 2.4, 40), np.where(walls < -0.6, -0.25, 0.0)
 
 
 def _fibres(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Plane, Plane]:
     """Electrospun mat: long bent fibres in layers."""
     y, x = _grid(size)
     height = 3 * rough(rng, y.shape, 2.5) - 40
-    for layer in range(75):
-        angle, radius = rng.uniform(0, np.pi), float(np.clip(rng.lognormal(1.35, 0.35), 2.2, 9))
+    for layer in range(55):
+        angle, radius = rng.uniform(0, np.pi), float(np.clip(rng.lognormal(1.65, 0.35), 3, 12))
         cx, cy = rng.uniform(0, size[0]), rng.uniform(0, size[1])
         along = (x - cx) * np.cos(angle) + (y - cy) * np.sin(angle)
         across = -(x - cx) * np.sin(angle) + (y - cy) * np.cos(angle)
@@ -177,7 +184,7 @@ def _fibres(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Plane, Pla
         inside = radius**2 - (across - path) ** 2 / (1 + lean**2)
         fibre = np.where(inside > 0, np.sqrt(np.maximum(inside, 0)) - 34 + 0.45 * layer, -np.inf)
         np.maximum(height, fibre, out=height)
-    return height + 0.15 * rough(rng, y.shape, 2.0, 30), np.zeros_like(height)
+    return height + 0.5 * TEXTURE * rough(rng, y.shape, 2.4, 30), np.zeros_like(height)
 
 
 def _lamellae(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Plane, Plane]:
@@ -186,10 +193,10 @@ def _lamellae(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Plane, P
     wx, wy = (1.2 * wavy(rng, y.shape, 10) + 5 * wavy(rng, y.shape, 35) for _ in range(2))
     nearest, second = np.full(y.shape, np.inf), np.full(y.shape, np.inf)
     plates, shade = np.zeros_like(y), np.zeros_like(y)
-    for _ in range(26):
+    for _ in range(16):
         cx, cy = rng.uniform(-20, size[0] + 20), rng.uniform(-20, size[1] + 20)
         distance = np.hypot(x + wx - cx, y + wy - cy)
-        angle, pitch = rng.uniform(0, np.pi), rng.uniform(7.5, 14)
+        angle, pitch = rng.uniform(0, np.pi), rng.uniform(15, 28)
         waves = np.sin(2 * np.pi * ((x + 1.6 * wx) * np.cos(angle) + (y + 1.6 * wy) * np.sin(angle)) / pitch)
         closer = distance < nearest
         second = np.where(closer, nearest, np.minimum(second, distance))
@@ -198,7 +205,7 @@ def _lamellae(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Plane, P
         nearest = np.minimum(nearest, distance)
     boundary = np.exp(-(((second - nearest) / 2.5) ** 2))
     height = 2.4 * plates * (1 - boundary) + 2.5 * boundary + 2 * wavy(rng, y.shape, 25)
-    return height + 0.25 * rough(rng, y.shape, 2.0, 30), shade + 0.12 * plates
+    return height + 0.6 * TEXTURE * rough(rng, y.shape, 2.4, 30), shade + 0.12 * plates
 
 
 SCENES: dict[str, Callable[[np.random.Generator, tuple[int, int]], tuple[Plane, Plane]]] = {
