@@ -74,7 +74,8 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         # Commands return their exit code; with standalone_mode off click hands it through instead of exiting.
         code = cli.main(None if argv is None else list(argv), prog_name="semscan", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None where the caller closed it
+            sys.stdout.flush()
     except SemscanError as error:
         return _refuse(error.message, error.remedy, error.exit_code)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -59,7 +59,7 @@ def run_scan(
     """
     from semscan.engine.pipeline import scan
 
-    line = ProgressLine(view.progress, sys.stderr)
+    line = ProgressLine("none" if sys.stderr is None else view.progress, sys.stderr)
     with ExitStack() as stack:
         sinks: list[Sink] = [open_sink(path, overwrite) for path in _distinct(outputs)]
         stream = stack.enter_context(data_stream())
@@ -104,7 +104,7 @@ def _stdout_sink(stream: BinaryIO, view: View, line: ProgressLine) -> Sink:
     output = StreamOutput(stream)
     if view.form != "text":
         return FORMATS[view.form](output)
-    encoding = sys.stdout.encoding or "utf-8"
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
 
     def write(text: str) -> None:
         line.clear()

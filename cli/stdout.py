@@ -13,18 +13,24 @@ from typing import BinaryIO
 def data_stream() -> Iterator[BinaryIO]:
     """The stream for data, unbuffered; while it is open everything else written to descriptor 1 goes to stderr.
 
-    Where standard output is no file of the operating system (a test, an embedding program), it is used as it is.
+    Where standard output is no file of the operating system (a test, an embedding program), it is used as it is; where
+    it is closed, data go nowhere.
     """
+    if sys.stdout is None:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            yield nowhere
+        return
     try:
         descriptor = sys.stdout.fileno()
     except (OSError, ValueError):
         yield sys.stdout.buffer
         return
     sys.stdout.flush()
-    private = os.dup(descriptor)
-    os.dup2(2, descriptor)
-    with os.fdopen(private, "wb", buffering=0) as stream:
-        try:
-            yield stream
-        finally:
-            os.dup2(private, descriptor)
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  # takes descriptor 2 where that is closed
+        private = os.dup(descriptor)
+        os.dup2(nowhere.fileno() if sys.stderr is None else 2, descriptor)
+        with os.fdopen(private, "wb", buffering=0) as stream:
+            try:
+                yield stream
+            finally:
+                os.dup2(private, descriptor)

@@ -10,6 +10,9 @@ import pytest
 
 from semscan.cli.group import COMMANDS
 from semscan.cli.main import cli
+from semscan.cli.rows import Show
+from semscan.cli.terminal import Style
+from semscan.cli.text import TextView
 from semscan.engine import errors
 from semscan.engine.errors import ExitCode, NoticeCode, Reason, SemscanError
 
@@ -104,3 +107,17 @@ def test_documented_options_exist():
 def test_a_gap_in_the_docs_would_be_found():
     command = cli.get_command(click.Context(cli), "scan")
     assert "scan: --fpr" in documented(command, "`-o` `--output`", "scan")
+
+
+def test_the_sample_in_the_docs_is_what_is_printed(sample):
+    """Rendered from records by the code itself, at the width of the page."""
+    others = [sample.assessed(number) for number in range(3, 16)]
+    records = [sample.run, sample.document(), sample.look, *others, sample.small, sample.summary()]
+    texts = []
+    view = TextView(texts.append, Style(width=114), Show.BRIEF)
+    for record in records:
+        view.write(record)
+    page = sections((DOCS / "cli.md").read_text("utf-8"))["What one person sees"]
+    shown = re.search(r"^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
+    assert len(shown) > 800
+    assert "".join(texts).startswith(shown)

@@ -85,6 +85,17 @@ def test_a_full_standard_output_is_refused(command):
     assert b"semscan: standard output cannot be written: No space left on device" in done.stderr
 
 
+@pytest.mark.parametrize("closed", [1, 2])
+def test_closed_descriptors_are_no_error(command, tmp_path, closed):
+    words = command("-o", str(tmp_path / "r.jsonl"), "--json")
+    done = run(["sh", "-c", f'exec "$@" {closed}>&-', "sh", *words])
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+    records = (tmp_path / "r.jsonl").read_bytes()
+    assert records.count(b"\n") == 7
+    assert done.stdout == (b"" if closed == 1 else records)
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_signals_end_a_run_in_order(command, tmp_path, name):
     environment = os.environ | {"SIGNAL_AFTER": "document", "SIGNAL": str(int(getattr(signal, name)))}
