@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,9 @@ from semscan.engine.errors import DeviceError, SemscanError
 
 REQUIRED = ("numpy", "pillow", "pymupdf")
 PACKAGES = (*REQUIRED, "click", "onnxruntime", "onnxruntime-gpu", "torch", "onnx", "scipy")
+
+WORKER_START = "import semscan.engine.pdf.worker as worker; worker.Examiner()"
+"""What a worker does before its first document."""
 
 _UNLIMITED_BYTES = 1 << 60
 """Control groups state the absence of a memory limit as a number beyond any machine."""
@@ -57,6 +61,7 @@ def diagnose() -> Diagnosis:
     if absent:
         found.problems.append(SemscanError(f"not installed: {', '.join(absent)}", f"pip install {' '.join(absent)}"))
     else:
+        _look_at_workers(found)
         _look_at_models(found)
     return found
 
@@ -82,6 +87,19 @@ def usable_memory_mib() -> int | None:
     if limit.isdigit() and int(limit) < _UNLIMITED_BYTES:
         limits.append(max(0, int(limit) - int(used or 0)))
     return min(limits) >> 20 if limits else None
+
+
+def _look_at_workers(found: Diagnosis) -> None:
+    """Whether a worker process can start; a scan cannot show why not, because it reads nothing that workers print."""
+    # The caller's paths reach the workers too, see the pool.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", WORKER_START], capture_output=True, text=True, env=environment, check=False
+    )
+    found.facts["workers"] = "start" if done.returncode == 0 else "do not start"
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        found.problems.append(SemscanError(f"worker processes do not start: {last}", "install semscan again"))
 
 
 def _look_at_models(found: Diagnosis) -> None:

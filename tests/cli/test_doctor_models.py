@@ -83,6 +83,13 @@ def test_doctor_prints_the_remedy_and_ends_with_2(installed, capsys, error):
     assert out.rstrip().endswith("\nnot ready")
 
 
+def test_workers_that_do_not_start_are_a_problem_with_their_reason(installed, monkeypatch, capsys):
+    monkeypatch.setattr(diagnosis, "WORKER_START", "import semscan.engine.no_such_module")
+    assert main(["doctor"]) == 2
+    out = capsys.readouterr().out
+    assert "worker processes do not start: ModuleNotFoundError: No module named 'semscan.engine.no_such_module'" in out
+
+
 def test_two_owners_of_the_runtime_are_a_problem(installed, monkeypatch, capsys):
     owners = {"onnxruntime": ["onnxruntime-gpu", "onnxruntime", "onnxruntime"], "numpy": ["numpy"]}
     monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: owners)
