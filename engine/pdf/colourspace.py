@@ -146,8 +146,8 @@ def render(samples: NDArray[Any], space: ColourSpace, decode: list[float] | None
         cmyk = np.zeros((*eight.shape[:2], 4), dtype=np.uint8)
         for component, ink in enumerate(space.inks):
             cmyk[..., ink] = np.maximum(cmyk[..., ink], eight[..., component])
-        return Image.frombytes("CMYK", (cmyk.shape[1], cmyk.shape[0]), cmyk.tobytes())
-    return Image.frombytes(_PILLOW_MODE[space.kind], (eight.shape[1], eight.shape[0]), eight.tobytes())
+        return _image_of(cmyk, "CMYK")
+    return _image_of(eight, _PILLOW_MODE[space.kind])
 
 
 def is_default_decode(decode: list[float] | None, space: ColourSpace, bits: int) -> bool:
@@ -177,8 +177,13 @@ def _through_palette(indices: NDArray[Any], palette: Image.Image, decode: list[f
         indices = np.rint(decode[0] + indices * ((decode[1] - decode[0]) / top))
     indices = np.clip(indices, 0, palette.width - 1).astype(np.uint8)
     colours = np.asarray(palette)[0]
-    looked_up = np.ascontiguousarray(colours[indices])
-    return Image.frombytes(palette.mode, (indices.shape[1], indices.shape[0]), looked_up.tobytes())
+    return _image_of(colours[indices], palette.mode)
+
+
+def _image_of(pixels: NDArray[np.uint8], mode: str) -> Image.Image:
+    """Pixels [H, W] or [H, W, bands] as an image that shares their memory where the mode allows."""
+    pixels = np.ascontiguousarray(pixels)
+    return Image.frombuffer(mode, (pixels.shape[1], pixels.shape[0]), pixels, "raw", mode, 0, 1)
 
 
 def _apply_decode(samples: NDArray[Any], decode: list[float], top: int, bits: int) -> tuple[NDArray[Any], int]:

@@ -26,6 +26,7 @@ from semscan.engine.errors import ImageUnusable, Reason
 from semscan.engine.imagefile import decode_image_file
 from semscan.engine.luminance import to_luminance
 from semscan.engine.pdf.decode import decode_inline_image, decode_pdf_image
+from semscan.engine.pdf.guard import MupdfError, calling_mupdf
 from semscan.engine.pdf.placements import page_placements
 
 LIMIT = 1_000_000
@@ -470,7 +471,7 @@ def test_an_inline_colour_space_may_be_named_in_the_resources():
 
 def test_a_bomb_is_refused_by_its_declared_size():
     data = bomb_pdf()
-    assert len(data) < 10_000
+    assert len(data) < 4_000
     with open_pdf(data) as doc, pytest.raises(ImageUnusable) as caught:
         decode_pdf_image(doc, 3, 200_000_000)
     assert caught.value.reason is Reason.TOO_LARGE
@@ -514,6 +515,42 @@ def test_an_object_that_is_no_image_is_corrupt():
     assert refusal(pdf, pdf.add("[1 2 3]")).reason is Reason.CORRUPT
     assert refusal(pdf, pdf.add("<</Width 3/Height 3/BitsPerComponent 8>>")).reason is Reason.CORRUPT
     assert refusal(pdf, 4711).reason is Reason.CORRUPT
+
+
+def test_a_broken_tint_function_is_one_images_fault():
+    pdf = Pdf()
+    space = "[/Separation /Spot /DeviceRGB <</FunctionType 0/Domain [0 1]/Range [0 1]>>]"
+    assert refusal(pdf, pdf.flate(W, H, GREY.tobytes(), space=space)).reason is Reason.CORRUPT
+
+
+def test_what_mupdf_raises_becomes_one_kind_of_error():
+    with pytest.raises(MupdfError), calling_mupdf():
+        pymupdf.mupdf.fz_open_document("no such file.pdf")
+    with pytest.raises(MupdfError), calling_mupdf():
+        open_pdf(b"junk")
+    with pytest.raises(MemoryError), calling_mupdf():
+        raise RuntimeError("code=2: malloc (1234 bytes) failed")
+    with pytest.raises(KeyError), calling_mupdf():
+        raise KeyError("a bug of our own")
+
+
+@pytest.mark.data
+def test_lossless_images_of_published_papers_agree_with_mupdf(shared_data):
+    compared = 0
+    for path in sorted((shared_data / "pdfs").glob("*.pdf")):
+        with open_pdf(path.read_bytes()) as doc:
+            for number in sorted({image[0] for page in doc for image in page.get_images()}):
+                entries = doc.xref_object(number)
+                if "Mask" in entries or any(f"/{kind}" in entries for kind in ("DCT", "JPX", "DeviceCMYK")):
+                    continue
+                raster = decode_pdf_image(doc, number, 100_000_000)
+                pixmap = pymupdf.Pixmap(doc, number)  # not converted, so an ICC profile plays no part here either
+                if pixmap.n in (1, 3):
+                    samples = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.width, pixmap.n)
+                    truth = samples @ (np.array([0.299, 0.587, 0.114]) if pixmap.n == 3 else np.ones(1))
+                    assert np.abs(raster.grey - truth).max() <= 1.01, (path.name, number)
+                    compared += 1
+    assert compared > 50
 
 
 @pytest.mark.parametrize("password", ["", "open sesame"])

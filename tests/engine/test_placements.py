@@ -209,6 +209,21 @@ def test_resolution_is_that_of_the_coarser_direction():
     assert placement_ppi(flat, (600, 300)) is None
 
 
+@pytest.mark.data
+def test_published_papers_agree_with_mupdf(shared_data):
+    count = 0
+    for path in sorted((shared_data / "pdfs").glob("*.pdf")):
+        with open_pdf(path.read_bytes()) as doc:
+            for index, page in enumerate(doc):
+                images = [info for info in page.get_image_info() if info["size"]]  # shadings are listed with size 0
+                truth = [pymupdf.Rect(info["bbox"]) * page.rotation_matrix & page.rect for info in images]
+                found = [placement.bbox_pt for placement in page_placements(doc, index)]
+                expected = sorted(tuple(box) for box in truth if not box.is_empty)
+                assert np.allclose(sorted(found), expected, atol=0.1), (path.name, index)
+                count += len(found)
+    assert count > 300
+
+
 numbers = st.integers(-300, 300).map(lambda n: n / 100 if n else 1.0)
 steps = st.lists(
     st.one_of(
