@@ -8,15 +8,14 @@ threads, locks or file descriptors with it.
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from semscan.engine.errors import DocumentUnusable, NoticeCode
 from semscan.engine.examine import Examiner
 from semscan.engine.pdf import wire
+from semscan.engine.pdf.confine import confine
 from semscan.engine.pdf.slab import Ring
 from semscan.engine.records import NoticeRecord
 
@@ -31,7 +30,7 @@ def main(argv: list[str]) -> None:
     line = wire.WorkerEnd(Connection(pipe), Ring(slab, tile_px))
     os.close(slab)
     examiner = Examiner()
-    _cap_memory(memory_mib)
+    confine(memory_mib)
     line.send(wire.Ready())
     while True:
         try:
@@ -57,15 +56,6 @@ def serve(examiner: Examiner, task: wire.Task, line: wire.WorkerEnd) -> None:
 
 def _failure(task: wire.Task, code: NoticeCode, message: str) -> wire.Noted:
     return wire.Noted(NoticeRecord(severity="error", code=code, path=task.path, message=message))
-
-
-def _cap_memory(memory_mib: int) -> None:
-    """Let the address space grow by ``memory_mib`` MiB and no further (Linux; elsewhere the deadline must do)."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = pages * resource.getpagesize() + memory_mib * 2**20
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ class FaultyExaminer:
         fault = Path(task.path).stem
         emit(Opened("sha256:" + fault, 1))
         if fault.startswith("once-") and not Path(task.path).exists():
-            Path(task.path).touch()
+            Path(task.path).touch()  # empty: the worker may not write a byte
             emit(Found(PanelRecord(panel_id="lost", doc_id=fault, status="not_assessed")))
             os.kill(os.getpid(), signal.SIGKILL)
         if fault == "hang":
@@ -41,6 +42,16 @@ class FaultyExaminer:
         elif fault == "garbage":
             emit.__self__._connection.send_bytes(b"{not json")
             time.sleep(3600)
+        elif fault.startswith("write-"):
+            try:
+                Path(task.path).write_bytes(b"x")
+                fault = "written"
+            except OSError:
+                fault = "refused"
+        elif fault == "interfaces":
+            fault = ",".join(name for _, name in socket.if_nameindex())
+        elif fault == "environment":
+            fault = ",".join(sorted(os.environ))
         emit(Found(PanelRecord(panel_id=fault, doc_id=fault, status="not_assessed")))
         return Done(images=1)
 

@@ -24,7 +24,7 @@ METADATA = {
         {
             "id": "c",
             "smoothness": {"slope": 0, "intercept": 0, "low": -9, "high": 9},
-            "strata": {name: TABLE for name in ("lossless", "jpeg90", "jpeg75")},
+            "strata": dict.fromkeys(("lossless", "jpeg90", "jpeg75"), TABLE),
         }
     ),
     "golden": json.dumps(

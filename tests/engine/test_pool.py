@@ -9,6 +9,7 @@ from semscan.engine.errors import DeviceError, NoticeCode
 from semscan.engine.pdf import wire
 from semscan.engine.pdf.pool import Pool
 
+MAY_UNSHARE = subprocess.run(["unshare", "--net", "--map-root-user", "true"], capture_output=True).returncode == 0
 FAULTY = (str(Path(__file__).with_name("faulty_worker.py")),)
 
 
@@ -80,6 +81,25 @@ def test_leaving_the_pool_ends_every_worker():
         processes: list[subprocess.Popen[bytes]] = [w.process for w in pool._workers]
         assert len(processes) == 2
     assert all(process.poll() is not None for process in processes)
+
+
+def panel_ids(messages: list[wire.Message]) -> list[str]:
+    return [m.record.panel_id for m in messages if isinstance(m, wire.Found)]
+
+
+def test_a_worker_can_neither_write_files_nor_see_the_callers_secrets(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    target = str(tmp_path / "write-here")
+    messages, _ = run([target, "environment"])
+    assert panel_ids(messages[target]) == ["refused"]
+    assert not Path(target).exists() or Path(target).stat().st_size == 0
+    assert "AWS_SECRET_ACCESS_KEY" not in panel_ids(messages["environment"])[0]
+
+
+@pytest.mark.skipif(not MAY_UNSHARE, reason="this system forbids network namespaces")
+def test_a_worker_has_no_network_beyond_a_dead_loopback():
+    messages, _ = run(["interfaces"])
+    assert panel_ids(messages["interfaces"]) == ["lo"]
 
 
 def test_an_installation_whose_workers_do_not_start_is_a_refusal(tmp_path):
