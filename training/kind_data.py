@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
+from semscan.engine.errors import ImageUnusable
 from semscan.engine.figures.panels import split_panels
 from semscan.engine.geometry import Box
 from semscan.engine.luminance import to_luminance
@@ -41,7 +42,7 @@ class Example:
         label: what it is.
         group: pictures of one group come from one source, paper or preprint.
         split: ``fit`` or ``test``.
-        origin: ``micrographs``, ``preprints``, ``drawn`` or ``pdfs``.
+        origin: ``micrographs``, ``tinted``, ``preprints``, ``drawn`` or ``pdfs``.
     """
 
     grey: NDArray[np.uint8]
@@ -99,7 +100,10 @@ def cut_pdf(path: Path) -> Iterator[PdfPanel]:
             if placed.placement.xref in seen or not placed.placement.xref:
                 continue
             seen.add(placed.placement.xref)
-            raster = reader.decode(placed.placement, 200_000_000)
+            try:
+                raster = reader.decode(placed.placement, 200_000_000)
+            except ImageUnusable:  # a scan reports it; here there is nothing to learn from it
+                continue
             if raster.bits == 1:
                 continue
             view = None if raster.load_colour is None else raster.load_colour()
@@ -148,6 +152,8 @@ def _micrographs(root: Path) -> Iterator[Example]:
             random = _generator(row["sha256"])
             for _ in range(1 if each_its_own else 2):
                 yield _example(_printed(image, random), label, group, split, "micrographs")
+            if split == "fit" and label in ("sem", "tem"):
+                yield from _tinted(_printed(image, random), label, group, random)
 
 
 def _preprints(root: Path) -> Iterator[Example]:
@@ -189,6 +195,21 @@ def _printed(image: Image.Image, random: np.random.Generator) -> Image.Image:
     if random.random() < 0.7:
         part = annotate(part, random)
     return _compressed(part, int(random.integers(62, 96)))
+
+
+def _tinted(image: Image.Image, label: str, group: str, random: np.random.Generator) -> Iterator[Example]:
+    """Sometimes a false-colour version, which is ``other``, or one with a colour cast, which stays what it is."""
+    tint = random.integers(0, 256, 3)
+    strong = random.random() < 0.5
+    share = random.uniform(0.5, 1) if strong else random.uniform(0.02, 0.1)
+    middle = 128 + share * (tint - 128)
+    if strong and np.ptp(middle) < 50:
+        return
+    low, high = (random.integers(0, 60, 3), random.integers(190, 256, 3)) if strong else ((0, 0, 0), (255, 255, 255))
+    low, middle, high = (tuple(int(v) for v in colour) for colour in (low, middle, high))
+    coloured = ImageOps.colorize(image.convert("L"), low, high, mid=middle)
+    coloured = _compressed(coloured, int(random.integers(62, 96)))
+    yield _example(coloured, "other" if strong else label, group, "fit", "tinted")
 
 
 def _compressed(image: Image.Image, quality: int) -> Image.Image:

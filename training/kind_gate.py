@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from scipy.stats import beta
 
-from semscan.engine.figures.features import NAMES, measure
+from semscan.engine.figures.features import NAMES, is_coloured, measure
 from semscan.engine.figures.kind import FORMAT, KindGate, expand, looks_like_micrograph
 from semscan.training.data import data_root
 from semscan.training.kind_data import Example, examples, pdf_panels
@@ -138,8 +138,12 @@ def with_thresholds(gate: KindGate, data: Measured, p: NDArray[np.float64], labe
 def answers(gate: KindGate, data: Measured, p: NDArray[np.float64], labels: tuple[str, ...]) -> NDArray[np.str_]:
     """What the two stages together say about each example."""
     order = [labels.index(label) for label in gate.labels]
+    coloured = is_coloured(data.features)
     return np.array(
-        ["graphic" if drawn else gate.decide(row[order]).label for drawn, row in zip(data.drawn, p, strict=True)]
+        [
+            "graphic" if drawn else gate.decide(row[order], bool(tint)).label
+            for drawn, row, tint in zip(data.drawn, p, coloured, strict=True)
+        ]
     )
 
 

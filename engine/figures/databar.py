@@ -35,8 +35,7 @@ _GROUND_BEYOND_PLAIN_EDGE = 0.3
 _JPEG_BLOCK_PX = 8
 _MOST_COLUMNS = 640
 _NARROWEST_INSET_SHARE = 0.4
-# Lossless bars are exactly flat, which is what tells a black bar from a black part of the micrograph next to it;
-# JPEG bars ring around their text. The tightest tolerance that gives a convincing bar wins.
+# Lossless bars are exactly flat, JPEG bars ring around their text.
 _TOLERANCES = (2, 10, 24)
 
 
@@ -84,12 +83,12 @@ def _bar_height(panel: NDArray[np.uint8]) -> int:
     signed = thinned.grey.astype(np.int16)
     for level in _ground_levels(thinned):
         distance = np.abs(signed - level)
-        for tolerance in _TOLERANCES:
-            end = _end_of_bar(thinned, distance, level, tolerance)
-            if end:
-                # The last block of a JPEG bar rings from the picture beside it; it still is bar.
-                fringe = (distance[end : end + _JPEG_BLOCK_PX] <= max(_TOLERANCES)).mean(axis=1)
-                return end + int(np.argmin(np.append(fringe >= _GROUND_IN_EDGE_ROW, False)))
+        # The tightest tolerance tells a black bar from a black picture; the widest one sees over a line of text.
+        end = max(_end_of_bar(thinned, distance, level, tolerance) for tolerance in _TOLERANCES)
+        if end:
+            # The last block of a JPEG bar rings from the picture beside it; it still is bar.
+            fringe = (distance[end : end + _JPEG_BLOCK_PX] <= max(_TOLERANCES)).mean(axis=1)
+            return end + int(np.argmin(np.append(fringe >= _GROUND_IN_EDGE_ROW, False)))
         end = _end_of_inset(thinned, distance, level)
         if end:
             return end

@@ -18,6 +18,7 @@ _FLOOR = 0.05
 _COLOURED = 28
 _STRONG_EDGE = 40
 _COLOUR_SIDE = 64
+_COLOURED_MEDIAN = 9 / 16
 
 GREY_NAMES = (
     "mean",
@@ -45,7 +46,7 @@ GREY_NAMES = (
     "bright_edges",
     "noise_brightness_link",
 )
-COLOUR_NAMES = ("chroma", "coloured_share", "tint_unity", "chroma_spread", "dark_colour")
+COLOUR_NAMES = ("median_chroma", "chroma", "coloured_share", "tint_unity", "chroma_spread", "dark_colour")
 NAMES = GREY_NAMES + texture.NAMES + COLOUR_NAMES
 
 
@@ -64,6 +65,19 @@ def measure(grey: NDArray[np.uint8], colour: NDArray[np.uint8] | None) -> NDArra
     """
     blocks = sample_blocks(grey)
     return np.concatenate([_grey_features(blocks), texture.measure_texture(grey), _colour_features(colour)])
+
+
+def is_coloured(measured: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether colour lies over more than half of a panel, so that it is not an SEM micrograph as recorded.
+
+    Electrons have no colour. Of the SEM panels in the preprints none passes the limit (a median chroma, largest less
+    smallest of R, G and B, of 9), whatever letters, arrows and boxes are painted on it.
+
+    Args:
+        measured: float64 [..., f] from :func:`measure`.
+    """
+    coloured: NDArray[np.bool_] = measured[..., NAMES.index("median_chroma")] >= _COLOURED_MEDIAN
+    return coloured
 
 
 def sample_blocks(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -168,7 +182,7 @@ def _link(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
 def _skew_of_details(curvature: NDArray[np.float32]) -> float:
     """Whether details are brighter (positive, the edge effect of SEM) or darker than what is around them."""
     spread = float(curvature.std()) + _FLOOR
-    return float(np.tanh((curvature**3).mean() / spread**3 / 2))
+    return float(np.tanh((curvature * curvature * curvature).mean() / spread**3 / 2))
 
 
 def _colour_features(colour: NDArray[np.uint8] | None) -> NDArray[np.float64]:
@@ -185,6 +199,7 @@ def _colour_features(colour: NDArray[np.uint8] | None) -> NDArray[np.float64]:
     coloured = chroma > _COLOURED
     return np.array(
         [
+            float(np.median(chroma)) / 16,
             float(np.log1p(chroma.mean())),
             float(coloured.mean()),
             unity,

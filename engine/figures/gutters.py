@@ -26,6 +26,8 @@ _IGNORED_ENDS_SHARE = 0.015
 _STEP = 20
 _STEP_SHARE = 0.35
 _STEP_REACH_PX = 3
+_PAPER_NOISE = 5
+_FADING_SHARE = 0.5
 _RIDGE_WIDEST_PX = 12
 _RIDGE_REACH_PX = 4
 _RIDGE_STEP = 16
@@ -34,6 +36,7 @@ _RIDGE_LEVEL_MARGIN = 60
 _RIDGE_DEVIATION = 24
 _RIDGE_GREY_DEVIATION = 7
 _RULE_DEVIATION = 5
+_RULE_WIDEST_PX = 6
 
 
 class Gutter(NamedTuple):
@@ -106,11 +109,18 @@ def _flat_gutter(
 ) -> Gutter | None:
     """The gutter in a run of flat rows, ``None`` when it may be a flat part of a picture."""
     if lowest[start:end].min() >= _WHITEST_FLAT:
-        return Gutter(start, end, 255)
+        # Paper ends at ink or at a picture; an overexposed part of a picture fades out.
+        return None if _fades(region, start, -1) and _fades(region, end - 1, 1) else Gutter(start, end, 255)
     level = int(np.median((lowest[start:end].astype(np.int16) + highest[start:end]) // 2))
     if _step_share(region, start, -1, level) < _STEP_SHARE or _step_share(region, end - 1, 1, level) < _STEP_SHARE:
         return None
     return Gutter(start, end, level)
+
+
+def _fades(region: NDArray[np.uint8], edge: int, side: int) -> bool:
+    """Whether most of the row a few pixels beyond the edge of a white strip is nearly white, but not white."""
+    row = region[min(max(edge + side * _STEP_REACH_PX, 0), len(region) - 1)]
+    return bool(np.mean((row <= 255 - _PAPER_NOISE) & (row >= 255 - _STEP - _PAPER_NOISE)) >= _FADING_SHARE)
 
 
 def _step_share(region: NDArray[np.uint8], edge: int, side: int, level: int) -> float:
@@ -146,7 +156,8 @@ def _ridge(region: NDArray[np.uint8], start: int, end: int) -> Gutter | None:
     saturated = not _RIDGE_LEVEL_MARGIN < level < 255 - _RIDGE_LEVEL_MARGIN
     # White or black from end to end, if only for a pixel, between rows that are nothing like it: saturated parts of
     # the pictures on both sides may be as bright as the gutter itself.
-    if saturated and deviation <= _RULE_DEVIATION and min(before.std(), after.std()) >= _RIDGE_STEP:
+    ruled = saturated and deviation <= _RULE_DEVIATION and end - start <= _RULE_WIDEST_PX
+    if ruled and min(before.std(), after.std()) >= _RIDGE_STEP:
         return Gutter(start, end, round(level))
     if deviation > (_RIDGE_DEVIATION if saturated else _RIDGE_GREY_DEVIATION):
         return None

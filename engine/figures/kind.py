@@ -127,7 +127,8 @@ class KindGate:
         """
         if min(grey.shape) < features.BLOCK_PX:
             return Kind("uncertain", 0.0)
-        return self.decide(self.probabilities(features.measure(grey, colour)))
+        measured = features.measure(grey, colour)
+        return self.decide(self.probabilities(measured), bool(features.is_coloured(measured)))
 
     def probabilities(self, measured: NDArray[np.float64]) -> NDArray[np.float64]:
         """Probabilities of the labels from the features of one panel, float64 [classes]."""
@@ -136,11 +137,14 @@ class KindGate:
         shares: NDArray[np.float64] = odds / odds.sum()
         return shares
 
-    def decide(self, probabilities: NDArray[np.float64]) -> Kind:
-        """The label that the thresholds give to a panel with these probabilities."""
+    def decide(self, probabilities: NDArray[np.float64], coloured: bool) -> Kind:
+        """The label that the thresholds give to a panel with these probabilities.
+
+        A coloured panel is never ``sem``: what looks like one is a false-colour version, or something else.
+        """
         sem = self.labels.index("sem")
         p_sem, best = float(probabilities[sem]), int(probabilities.argmax())
-        if p_sem >= self.sem_from:
+        if p_sem >= self.sem_from and not coloured:
             return Kind("sem", p_sem)
         others = np.delete(np.arange(len(self.labels)), sem)
         likeliest = int(others[probabilities[others].argmax()])
