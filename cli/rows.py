@@ -47,7 +47,7 @@ class PlainRows:
     def write(self, record: Record) -> None:
         """See :class:`semscan.engine.sinks.Sink`."""
         if isinstance(record, DocumentRecord):
-            self._path = record.path
+            self._path = wording.name(record)
         elif isinstance(record, PanelRecord) and self._show.lists(record):
             self._row(self._path, *cells(record))
         elif isinstance(record, NoticeRecord) and record.severity == "error":

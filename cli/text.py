@@ -43,7 +43,7 @@ class TextView:
         """See :class:`semscan.engine.sinks.Sink`."""
         if isinstance(record, PanelRecord):
             self._panels.append(record)
-        elif isinstance(record, NoticeRecord) and self._document and record.path == self._document.path:
+        elif isinstance(record, NoticeRecord) and self._document and record.path == wording.name(self._document):
             self._notices.append(record)
         else:
             self.close()
@@ -65,7 +65,7 @@ class TextView:
         if document is None:
             return
         if document.status == "failed":
-            self._print(["", *_unread(document.path, notices, self._style)])
+            self._print(["", *_unread(wording.name(document), notices, self._style)])
         else:
             rate = float(self._run.policy["fpr_per_panel"]) if self._run else None
             block = _Block(document, panels, notices, rate, self._style, self._show)
@@ -145,7 +145,7 @@ class _Block:
         parts = [wording.count(counts.figures, "figure"), wording.count(counts.panels, "panel")]
         if document.media_type == "application/pdf":
             parts.insert(0, wording.count(document.pages, "page"))
-        return f"{self._style.strong(printable(document.path))}   {', '.join(parts)}"
+        return f"{self._style.strong(printable(wording.name(document)))}   {', '.join(parts)}"
 
     def _coverage(self) -> str:
         counts = self._counts

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from semscan.engine.errors import Reason
-from semscan.engine.records import ImageRecord, PanelRecord
+from semscan.engine.records import DocumentRecord, ImageRecord, PanelRecord
 
 CLOSING = "A flag is a prompt to look, not a finding. No flag does not show that an image is genuine."
 
@@ -196,6 +196,11 @@ def reasons(panels: Iterable[PanelRecord]) -> str:
         words = reason_words(panel.reason or "-")
         counted[words] = counted.get(words, 0) + 1
     return ", ".join(f"{words} {number}" for words, number in sorted(counted.items(), key=lambda i: (-i[1], i[0])))
+
+
+def name(document: DocumentRecord) -> str:
+    """The document's path with the archives around it, which is also the path of the notices about it."""
+    return "!".join((*document.container, document.path))
 
 
 def left_alone(panel: PanelRecord) -> bool:

@@ -33,7 +33,7 @@ class CsvSink:
             self._started = True
         if isinstance(record, DocumentRecord):
             # A document's panels follow it, so one entry is enough however long the run.
-            self._paths = {record.doc_id: record.path}
+            self._paths = {record.doc_id: "!".join((*record.container, record.path))}
         elif isinstance(record, PanelRecord):
             self._output.write(line(panel_cells(record, self._paths.get(record.doc_id)).values()))
 

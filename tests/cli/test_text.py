@@ -239,6 +239,17 @@ def test_a_paper_in_which_everything_is_flagged(sample):
     assert "ordinary" not in text
 
 
+def test_a_document_in_an_archive_is_named_with_it(sample):
+    failed = replace(sample.failed, container=("papers.zip", "more.tar"))
+    notice = replace(sample.notice, path="papers.zip!more.tar!x/locked.pdf")
+    assert shown([sample.run, failed, notice]).count("papers.zip!more.tar!x/locked.pdf   not assessed\n") == 1
+    texts = []
+    rows = PlainRows(texts.append, Show.BRIEF)
+    rows.write(failed)
+    rows.write(sample.look)
+    assert texts[0].startswith("papers.zip!more.tar!x/locked.pdf\t")
+
+
 def test_panels_at_the_upper_end_alone(sample):
     notes = [sample.assessed(number, "note", tail=0.05, tail_ci95=(0.03, 0.08)) for number in (1, 2)]
     text = shown([sample.run, sample.document(), sample.look, *notes[:1]])

@@ -77,6 +77,12 @@ def test_csv_has_a_row_per_panel_in_fixed_columns(tmp_path):
     assert {name: row[name] for name in some} == some
 
 
+def test_a_document_in_an_archive_is_named_with_it(tmp_path):
+    document = replace(DOCUMENT, container=("p.zip", "q.tar"))
+    with write(tmp_path / "r.csv", document, PANEL).open(encoding="utf-8", newline="") as file:
+        assert next(csv.DictReader(file))["path"] == "p.zip!q.tar!a.pdf"
+
+
 def test_the_first_csv_columns_never_change():
     first = "path page page_label figure panel index of status level score tail tail_low95 tail_high95"
     assert COLUMNS[:13] == tuple(first.split())
