@@ -1,0 +1,57 @@
+"""Images inside content streams."""
+
+import base64
+import zlib
+from hashlib import sha256
+
+import numpy as np
+import pytest
+from decoding import GREY, LIMIT, H, W
+from pdf_factory import Pdf, encode
+
+from semscan.engine.pdf.decode import decode_inline_image
+from semscan.engine.pdf.placements import page_placements
+
+
+@pytest.mark.parametrize(
+    ("head", "data"),
+    [
+        ("/CS /G", GREY.tobytes()),
+        ("/CS /G /F /Fl", zlib.compress(GREY.tobytes())),
+        ("/CS /G /F /AHx", GREY.tobytes().hex().encode() + b">"),
+        ("/ColorSpace /DeviceGray /Filter [/A85 /Fl]", base64.a85encode(zlib.compress(GREY.tobytes())) + b"~>"),
+        ("/CS /G /F /DCT", encode(GREY, "JPEG", quality=100)),
+        ("/CS [/I /G 255 <" + bytes(range(256)).hex() + ">]", GREY.tobytes()),
+    ],
+)
+def test_inline_images(head, data):
+    pdf = Pdf()
+    content = f"q 100 0 0 80 10 20 cm BI /W {W} /H {H} /BPC 8 {head} ID ".encode() + data + b"\nEI Q"
+    pdf.page(content)
+    with pdf.open() as doc:
+        (placement,) = page_placements(doc, 0)
+        raster = decode_inline_image(doc, placement, LIMIT)
+    assert placement.xref == 0
+    assert np.abs(raster.grey.astype(int) - GREY).max() <= (2 if "DCT" in head else 0)
+    assert raster.sha256 == sha256(data).hexdigest()
+
+
+def test_inline_data_may_hold_the_closing_operator():
+    data = b"\x00 EI Q\n" * (H * W // 8)
+    pdf = Pdf()
+    pdf.page(f"BI /W {W} /H {len(data) // W} /BPC 8 /CS /G ID ".encode() + data + b" EI q 9 0 0 9 0 0 cm /I Do Q", I=99)
+    pdf.objects[99] = b"<</Subtype/Image>>"
+    with pdf.open() as doc:
+        inline, after = page_placements(doc, 0)
+        assert decode_inline_image(doc, inline, LIMIT).grey.tobytes() == data
+    assert after.matrix[0] == 9
+
+
+def test_an_inline_colour_space_may_be_named_in_the_resources():
+    pdf = Pdf()
+    space = "/ColorSpace <</Cs1 [/Indexed /DeviceGray 255 <" + bytes(range(255, -1, -1)).hex() + ">]>>"
+    content = f"BI /W {W} /H {H} /BPC 8 /CS /Cs1 ID ".encode() + GREY.tobytes() + b"\nEI"
+    pdf.page(content, extra=f"/MediaBox [0 0 99 99]/Resources <<{space}>>")
+    with pdf.open() as doc:
+        (placement,) = page_placements(doc, 0)
+        assert np.array_equal(decode_inline_image(doc, placement, LIMIT).grey, 255 - GREY)
