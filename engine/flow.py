@@ -183,9 +183,12 @@ class Flow:
         calibration = self._bundle.calibration
         if found.stratum not in calibration.strata:
             return f"{self._bundle.id} has no genuine reference panels of stratum {found.stratum}"
-        if not calibration.smoothness.covers(found.smoothness):
-            return f"smoothness {found.smoothness:.2f} lies outside that of the genuine reference panels"
-        return None
+        line = calibration.smoothness
+        if line.covers(found.smoothness):
+            return None
+        than = "smoother" if found.smoothness < line.low else "rougher"
+        limits = f"smoothness {found.smoothness:.2f}, reference {line.low:.2f} to {line.high:.2f}"
+        return f"{than} than every genuine reference panel ({limits})"
 
     def _score(self, scored: Iterable[tuple[_PanelKey, NDArray[np.float32]]]) -> None:
         """Panels whose last tile was scored."""
