@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -112,3 +113,14 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, capsys):
 def test_the_shipped_model_gives_its_scores_here(capsys):
     assert main(["models", "verify"]) == 0
     assert main(["doctor"]) == 0
+
+
+def test_a_missing_runtime_is_refused_with_the_command_that_installs_it(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert main([str(PAPER), "-o", str(tmp_path / "r.jsonl")]) == 2
+    captured = capsys.readouterr()
+    assert "pip install 'semscan[cpu]'" in captured.err
+    assert captured.out == ""
+    assert list(tmp_path.iterdir()) == []
+    assert main(["doctor"]) == 2
+    assert "pip install 'semscan[cpu]'" in capsys.readouterr().out
