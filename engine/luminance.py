@@ -5,8 +5,8 @@ The rules, in one place because a detector that reads rounding-level traces sees
 * Eight-bit grey stays as it is; one-bit becomes 0 and 255; palettes go through their colours.
 * Colour becomes ITU-R BT.601 luma, the Y of JPEG. A JPEG that is not decoded yet hands out its own Y plane (Pillow's
   ``draft``), without the detour through RGB: faster, and exactly the plane that was compressed.
-* More than eight bits keep the eight most significant bits of the depth in use, which is the smallest of 8, 10, 12,
-  14, 16, 24 and 32 bits that holds the largest value: twelve-bit data in a sixteen-bit file is not crushed to 16 grey
+* More than eight bits keep the eight most significant bits of the depth in use, which is the smallest even number of
+  bits from 8 to 32 that holds the largest value: twelve-bit data in a sixteen-bit file is not crushed to 16 grey
   levels. The low bits are cut, not rounded, so eight-bit data stored times 256 or times 257 comes back exactly.
   Sixteen-bit colour is reduced to its high bytes (by Pillow, and the same in PDFs).
 * Signed data is shifted so that its minimum is 0. Floats in 0..1 are multiplied by 255 and rounded; other floats
@@ -27,7 +27,7 @@ from PIL import Image
 
 from semscan.engine.errors import ImageUnusable, Reason
 
-_DEPTHS = (8, 10, 12, 14, 16, 24, 32)
+_DEPTHS = range(8, 33, 2)
 _ALPHA_MODES = {"LA": "LA", "La": "LA", "PA": "RGBA", "RGBA": "RGBA", "RGBa": "RGBA"}
 _DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 

@@ -59,6 +59,7 @@ def test_the_depth_is_the_smallest_that_holds_the_data():
 
 
 def test_signed_float_and_odd_values():
+    assert reduce_depth(np.array([[0, 2**17, 2**18 - 1]], np.int32)).tolist() == [[0, 128, 255]]
     assert reduce_depth(np.array([[-100, 0, 155]], np.int32)).tolist() == [[0, 100, 255]]
     assert reduce_depth(np.array([[0.0, 0.5, 1.0]], np.float32)).tolist() == [[0, 128, 255]]
     assert reduce_depth(np.array([[0.0, 100.7, 255.0]])).tolist() == [[0, 100, 255]]
