@@ -2,7 +2,8 @@
 
 Three kinds are told apart, because what looks like a gutter may be a flat part of a micrograph or a line of it:
 
-* paper: white from end to end;
+* paper: white from end to end (edges say nothing here, as a plot leaves its ground just as gently as an overexposed
+  part of a micrograph does; cutting a micrograph at a white band from end to end costs little);
 * flat: one other grey level from end to end, with a sharp step to the picture on both sides;
 * ridge: a few pixels wide, blurred by JPEG, but brighter (or darker) than the picture on both sides nearly
   everywhere along its length.
@@ -26,8 +27,6 @@ _IGNORED_ENDS_SHARE = 0.015
 _STEP = 20
 _STEP_SHARE = 0.35
 _STEP_REACH_PX = 3
-_PAPER_NOISE = 5
-_FADING_SHARE = 0.5
 _RIDGE_WIDEST_PX = 12
 _RIDGE_REACH_PX = 4
 _RIDGE_STEP = 16
@@ -109,18 +108,11 @@ def _flat_gutter(
 ) -> Gutter | None:
     """The gutter in a run of flat rows, ``None`` when it may be a flat part of a picture."""
     if lowest[start:end].min() >= _WHITEST_FLAT:
-        # Paper ends at ink or at a picture; an overexposed part of a picture fades out.
-        return None if _fades(region, start, -1) and _fades(region, end - 1, 1) else Gutter(start, end, 255)
+        return Gutter(start, end, 255)
     level = int(np.median((lowest[start:end].astype(np.int16) + highest[start:end]) // 2))
     if _step_share(region, start, -1, level) < _STEP_SHARE or _step_share(region, end - 1, 1, level) < _STEP_SHARE:
         return None
     return Gutter(start, end, level)
-
-
-def _fades(region: NDArray[np.uint8], edge: int, side: int) -> bool:
-    """Whether most of the row a few pixels beyond the edge of a white strip is nearly white, but not white."""
-    row = region[min(max(edge + side * _STEP_REACH_PX, 0), len(region) - 1)]
-    return bool(np.mean((row <= 255 - _PAPER_NOISE) & (row >= 255 - _STEP - _PAPER_NOISE)) >= _FADING_SHARE)
 
 
 def _step_share(region: NDArray[np.uint8], edge: int, side: int, level: int) -> float:

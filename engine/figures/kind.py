@@ -104,8 +104,10 @@ class KindGate:
             stored = json.loads(text)
             form, names = stored["format"], stored["features"]
             labels = tuple(stored["labels"])
-            arrays = [np.array(stored[key], dtype=np.float64) for key in ("means", "scales", "weights", "biases")]
-            thresholds = [float(stored[key]) for key in ("sem_from", "doubt_from", "label_from")]
+            means, scales, weights, biases = (
+                np.array(stored[key], dtype=np.float64) for key in ("means", "scales", "weights", "biases")
+            )
+            sem_from, doubt_from, label_from = (float(stored[key]) for key in ("sem_from", "doubt_from", "label_from"))
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"the SEM-or-not gate cannot be read: {error}", "reinstall semscan") from error
         if form != FORMAT:
@@ -114,9 +116,14 @@ class KindGate:
             odd = sorted(set(names) ^ set(features.NAMES)) or ["another order"]
             raise ModelError(f"the SEM-or-not gate was fitted on other features: {', '.join(odd[:5])}", "fit it again")
         count, size = len(labels), len(features.NAMES)
-        if [a.shape for a in arrays] != [(size,), (size,), (count, 2 * size), (count,)] or "sem" not in labels:
+        if [a.shape for a in (means, scales, weights, biases)] != [
+            (size,),
+            (size,),
+            (count, 2 * size),
+            (count,),
+        ] or "sem" not in labels:
             raise ModelError("the parts of the SEM-or-not gate do not fit together", "fit it again")
-        return cls(labels, *arrays, *thresholds)
+        return cls(labels, means, scales, weights, biases, sem_from, doubt_from, label_from)
 
     def classify(self, grey: NDArray[np.uint8], colour: NDArray[np.uint8] | None) -> Kind:
         """Say what a panel is.

@@ -1,0 +1,173 @@
+"""Compound figures with known boxes must be cut where they were put together, single micrographs not at all."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from semscan.engine.figures.panels import split_panels, trim_margins
+from semscan.engine.geometry import Box
+
+
+def texture(height, width, seed, contrast=40.0, mean=120.0):
+    """Blobs and noise, somewhat like a micrograph."""
+    random = np.random.default_rng(seed)
+    coarse = random.normal(size=(height // 9 + 2, width // 9 + 2))
+    blobs = np.kron(coarse, np.ones((9, 9)))[:height, :width]
+    return np.clip(mean + contrast * blobs + random.normal(0, 9, (height, width)), 0, 255).astype(np.uint8)
+
+
+def as_jpeg(grey, quality):
+    held = io.BytesIO()
+    Image.fromarray(grey).save(held, "JPEG", quality=quality)
+    return np.asarray(Image.open(held))
+
+
+def overlap(a, b):
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    shared = max(width, 0) * max(height, 0)
+    return shared / (a.width * a.height + b.width * b.height - shared)
+
+
+def assert_recovered(found, expected, least=0.95):
+    assert len(found) == len(expected), found
+    for box, wanted in zip(found, expected, strict=True):
+        assert overlap(box, wanted) > least, (box, wanted)
+
+
+def grid(rows, columns, gutter_px, ground, margin_px=0, seed=0):
+    """A figure of panels with the given heights and widths, and where they are, in reading order."""
+    height = sum(rows) + gutter_px * (len(rows) - 1) + 2 * margin_px
+    width = sum(columns) + gutter_px * (len(columns) - 1) + 2 * margin_px
+    figure = np.full((height, width), ground, np.uint8)
+    boxes, y = [], margin_px
+    for i, h in enumerate(rows):
+        x = margin_px
+        for j, w in enumerate(columns):
+            boxes.append(Box(x, y, x + w, y + h))
+            figure[y : y + h, x : x + w] = texture(h, w, seed + 31 * i + j)
+            x += w + gutter_px
+        y += h + gutter_px
+    return figure, boxes
+
+
+@pytest.mark.parametrize("ground", [255, 0, 128])
+@pytest.mark.parametrize("gutter_px", [2, 5, 20])
+def test_grids_of_any_gutter_are_recovered(ground, gutter_px):
+    figure, boxes = grid([180, 240], [200, 150, 310], gutter_px, ground)
+    assert split_panels(figure) == boxes
+
+
+@pytest.mark.parametrize("ground", [255, 0])
+@pytest.mark.parametrize("gutter_px", [3, 4, 6, 20])
+def test_jpeg_does_not_hide_gutters(ground, gutter_px):
+    figure, boxes = grid([187, 241], [203, 150, 309], gutter_px, ground, margin_px=13)
+    assert_recovered(split_panels(as_jpeg(figure, 60)), boxes)
+
+
+def test_unequal_rows_are_cut_one_after_the_other():
+    figure = np.full((430, 620), 255, np.uint8)
+    boxes = [Box(0, 0, 200, 210), Box(210, 0, 620, 210), Box(0, 220, 400, 430), Box(410, 220, 620, 430)]
+    for seed, box in enumerate(boxes):
+        figure[box.y0 : box.y1, box.x0 : box.x1] = texture(box.height, box.width, seed)
+    assert split_panels(figure) == boxes
+
+
+def test_letters_and_captions_between_panels_are_no_panels():
+    figure, boxes = grid([200, 200], [260, 260], 40, 255, margin_px=50)
+    image = Image.fromarray(figure)
+    canvas = ImageDraw.Draw(image)
+    for label, box in zip("abcd", boxes, strict=True):
+        canvas.text((box.x0 - 36, box.y0), f"({label})", fill=0, font=ImageFont.load_default(26))
+        canvas.text((box.x0 + 20, box.y1 + 8), "Sample at 5 kV", fill=0, font=ImageFont.load_default(20))
+    assert split_panels(np.asarray(image)) == boxes
+
+
+def test_letters_and_scale_bars_inside_panels_do_not_cut_them():
+    figure, boxes = grid([260, 260], [300, 300], 8, 255)
+    image = Image.fromarray(figure)
+    canvas = ImageDraw.Draw(image)
+    for box in boxes:
+        canvas.rectangle((box.x0, box.y0, box.x0 + 40, box.y0 + 40), fill=255)
+        canvas.text((box.x0 + 8, box.y0 + 2), "a", fill=0, font=ImageFont.load_default(30))
+        canvas.rectangle((box.x1 - 120, box.y1 - 20, box.x1 - 10, box.y1 - 12), fill=255)
+    # The white letter boxes lie in the corners, where they belong to margin and panel alike.
+    assert_recovered(split_panels(np.asarray(image)), boxes)
+
+
+def test_a_plot_beside_micrographs_stays_in_one_piece():
+    figure = np.full((300, 980), 255, np.uint8)
+    boxes = [Box(0, 0, 300, 300), Box(340, 10, 640, 290), Box(680, 0, 980, 300)]
+    figure[:, :300], figure[:, 680:] = texture(300, 300, 1), texture(300, 300, 2)
+    image = Image.fromarray(figure)
+    canvas = ImageDraw.Draw(image)
+    canvas.rectangle((340, 10, 639, 289), outline=0, width=2)
+    canvas.line([(340 + i, 150 + int(90 * np.sin(i / 30))) for i in range(300)], fill=0, width=2)
+    left, plot, right = split_panels(np.asarray(image))
+    assert [left, right] == [boxes[0], boxes[2]]
+    assert boxes[1].x0 <= plot.x0 < plot.x1 <= boxes[1].x1
+    assert plot.width > 0.9 * boxes[1].width
+
+
+@pytest.mark.parametrize("level", [0, 90, 200])
+def test_a_micrograph_with_a_big_flat_area_is_not_cut(level):
+    y, x = np.mgrid[:400, :500]
+    depth = np.clip((np.abs(y - 200 - 20 * np.sin(x / 40)) - 60) / 25, 0, 1)  # a soft band across the whole width
+    picture = texture(400, 500, 3) * depth + level * (1 - depth)
+    assert split_panels(picture.astype(np.uint8)) == [Box(0, 0, 500, 400)]
+
+
+def test_a_micrograph_with_a_round_void_is_not_cut():
+    y, x = np.mgrid[:400, :500]
+    picture = texture(400, 500, 4)
+    picture[np.hypot(y - 200, x - 250) < 180] = 0
+    assert split_panels(picture) == [Box(0, 0, 500, 400)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_low_contrast_micrographs_are_not_cut(seed):
+    picture = texture(300, 400, seed, contrast=2.0)
+    assert split_panels(as_jpeg(picture, 85)) == [Box(0, 0, 400, 300)]
+
+
+def test_one_bright_scan_line_does_not_cut():
+    picture = texture(300, 400, 8)
+    picture[150] = np.clip(picture[150].astype(int) + 90, 0, 255)
+    assert split_panels(picture) == [Box(0, 0, 400, 300)]
+
+
+def test_flat_margins_are_taken_off():
+    figure = np.full((300, 400), 255, np.uint8)
+    figure[20:260, 30:390] = texture(240, 360, 5)
+    assert split_panels(figure) == [Box(30, 20, 390, 260)]
+    assert trim_margins(figure, Box(0, 0, 400, 300)) == Box(30, 20, 390, 260)
+
+
+@pytest.mark.parametrize("level", [0, 77, 255])
+def test_an_empty_image_has_no_panels(level):
+    assert split_panels(np.full((200, 300), level, np.uint8)) == []
+
+
+def test_reading_order_is_by_rows_even_when_they_are_not_level():
+    figure = np.full((420, 640), 255, np.uint8)
+    boxes = [
+        Box(0, 6, 200, 200),
+        Box(220, 0, 420, 194),
+        Box(440, 4, 640, 200),
+        Box(0, 220, 300, 420),
+        Box(320, 214, 640, 420),
+    ]
+    for seed, box in enumerate(boxes):
+        figure[box.y0 : box.y1, box.x0 : box.x1] = texture(box.height, box.width, seed)
+    assert split_panels(figure) == boxes
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (3, 3), (40, 2000), (31, 31)])
+def test_odd_sizes_do_no_harm(size):
+    for box in split_panels(np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)):
+        assert 0 <= box.x0 < box.x1 <= size[1]
+        assert 0 <= box.y0 < box.y1 <= size[0]
