@@ -7,12 +7,13 @@ model, chooses its thresholds on source-disjoint cross-validation, and writes ``
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -208,24 +209,27 @@ def to_json(gate: KindGate, data: Measured) -> str:
     return json.dumps(stored, indent=None, separators=(",", ":"))
 
 
-@click.command()
-@click.option("--data", type=click.Path(path_type=Path), default=None, help="Folder with micrographs.csv.")
-@click.option("--model", type=click.Path(path_type=Path), default=REPOSITORY / "engine" / "models" / "kind-0.json")
-@click.option("--report", type=click.Path(path_type=Path), default=REPOSITORY / "docs" / "results" / "kind_gate.md")
-def main(data: Path | None, model: Path, report: Path) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Fit the gate, write the model and the report."""
-    root = data_root(data)
+    parser = argparse.ArgumentParser(
+        prog="python -m semscan.training.kind_gate", description="Fit the SEM-or-not gate."
+    )
+    parser.add_argument("--data", type=Path, help="folder with micrographs.csv")
+    parser.add_argument("--model", type=Path, default=REPOSITORY / "engine" / "models" / "kind-0.json")
+    parser.add_argument("--report", type=Path, default=REPOSITORY / "docs" / "results" / "kind_gate.md")
+    given = parser.parse_args(argv)
+    root = data_root(given.data)
     every = measure_all(list(examples(root)))
     fitting, held = every.only(every.splits == "fit"), every.only(every.splits == "test")
     p, labels = cross_validate(fitting)
     gate = with_thresholds(fit(fitting), fitting, p, labels)
     text = to_json(gate, fitting)
-    model.write_text(text + "\n")
+    given.model.write_text(text + "\n")
     gate = KindGate.from_json(text)
-    report.write_text(
+    given.report.write_text(
         _report(gate, fitting, answers(gate, fitting, p, labels), held, measure_all(list(pdf_panels(root))))
     )
-    click.echo(f"wrote {model} and {report}")
+    print(f"wrote {given.model} and {given.report}")
 
 
 def _said(gate: KindGate, data: Measured) -> NDArray[np.str_]:
