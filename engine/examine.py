@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from semscan.engine.errors import DocumentUnusable, ImageUnusable, NoticeCode, Reason
 from semscan.engine.figures.kind import KindGate
 from semscan.engine.figures.survey import Place, Survey
@@ -25,6 +27,9 @@ from semscan.engine.stats import Stopwatch
 
 ID_CHARACTERS = 12
 """Panel ids start with this much of the document's digest."""
+
+
+SAMPLED_EVERY_PX = 7
 
 
 class Examiner:
@@ -70,7 +75,7 @@ class _Examination:
 
     def run(self) -> Done:
         with self._watch.stage("open"):
-            data = _read(self._task.path)
+            data = _read(self._task.file or self._task.path)
             doc_id = "sha256:" + hashlib.sha256(data).hexdigest()
         pdf = self._task.media_type == "application/pdf"
         for image in self._pdf_images(data, doc_id) if pdf else self._file_images(data, doc_id):
@@ -139,7 +144,7 @@ class _Examination:
             self._seen[image.key] = [self._survey.skip(image.place.record, Reason.TOO_LARGE, detail)]
             return
         self._images += 1
-        content = f"{raster.sha256} {raster.grey.shape}"  # one stream may be declared with two sizes
+        content = _fingerprint(raster)
         if content in self._seen and image.place.source != "file":
             self._report_again(image.place, self._seen[content])
             self._seen[image.key] = self._seen[content]
@@ -178,6 +183,12 @@ def _read(path: str) -> bytes:
 
 def _prefix(doc_id: str, page: int, order: int) -> str:
     return f"{doc_id.removeprefix('sha256:')[:ID_CHARACTERS]}:{page}.{order}"
+
+
+def _fingerprint(raster: Raster) -> str:
+    """The same for the same stored bytes decoded to the same pixels: one stream may be drawn with two palettes."""
+    sample = np.ascontiguousarray(raster.grey[::SAMPLED_EVERY_PX, ::SAMPLED_EVERY_PX])
+    return f"{raster.sha256} {raster.grey.shape} {hashlib.sha256(sample).hexdigest()}"
 
 
 def _same(raster: Raster) -> Raster:

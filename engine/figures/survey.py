@@ -119,6 +119,8 @@ class Survey:
             return Reason.TOO_SMALL, f"short side {box.short_side} px < {least} px"
         if stratum is not None:
             return None
+        if raster.encoding == "jpeg" and raster.jpeg_q is None:
+            return Reason.BELOW_QUALITY_FLOOR, "JPEG compression of unknown quality"
         if raster.encoding == "jpeg":
             return Reason.BELOW_QUALITY_FLOOR, f"JPEG quality {raster.jpeg_q} is below the floor of {QUALITY_FLOOR}"
         return Reason.BELOW_QUALITY_FLOOR, f"no genuine reference panels stored as {raster.encoding}"

@@ -10,6 +10,7 @@ from semscan.engine.errors import DocumentUnusable, NoticeCode
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.captions import figure_labels, page_label
 from semscan.engine.pdf.decode import decode_inline_image, decode_pdf_image
+from semscan.engine.pdf.guard import MupdfError, calling_mupdf
 from semscan.engine.pdf.placements import Placement, page_placements, pixel_box_to_page, placement_ppi
 from semscan.engine.raster import Raster
 
@@ -53,13 +54,15 @@ class PdfReader:
         if b"%PDF-" not in data[:HEAD_BYTES]:
             raise DocumentUnusable(NoticeCode.NOT_A_PDF, "the file does not start like a PDF")
         try:
-            self._doc = pymupdf.open(stream=data, filetype="pdf")
-            if self._doc.needs_pass and not self._doc.authenticate(password or ""):
-                wrong = "the password is wrong" if password else "the PDF needs a password (--password)"
-                raise DocumentUnusable(NoticeCode.ENCRYPTED, wrong)
-            self.pages: int = self._doc.page_count
-        except (RuntimeError, ValueError) as error:  # MuPDF's exceptions derive from RuntimeError
-            raise _unusable(error) from error
+            with calling_mupdf():
+                self._doc = pymupdf.open(stream=data, filetype="pdf")
+                locked = self._doc.needs_pass and not self._doc.authenticate(password or "")
+                self.pages: int = 0 if locked else self._doc.page_count
+        except MupdfError as error:
+            raise DocumentUnusable(NoticeCode.CORRUPT, f"the PDF is damaged: {error}") from error
+        if locked:
+            wrong = "the password is wrong" if password else "the PDF needs a password (--password)"
+            raise DocumentUnusable(NoticeCode.ENCRYPTED, wrong)
         if not self.pages:
             raise DocumentUnusable(NoticeCode.NO_PAGES, "the PDF has no readable page")
         if self.pages > max_pages:
@@ -72,11 +75,11 @@ class PdfReader:
             if not placements:
                 return [], None
             label = page_label(self._doc, index)
-            figures = figure_labels(self._doc[index], placements)
-        except (RuntimeError, ValueError) as error:
-            if _is_out_of_memory(error):
-                raise MemoryError from error
-            return [], f"the page cannot be read: {_sentence(error)}"
+            with calling_mupdf():
+                page = self._doc[index]
+            figures = figure_labels(page, placements)
+        except ValueError as error:
+            return [], f"the page cannot be read: {error}"
         return [PlacedImage(p, label, figure) for p, figure in zip(placements, figures, strict=True)], None
 
     def decode(self, placement: Placement, max_pixels: int) -> Raster:
@@ -88,18 +91,3 @@ class PdfReader:
         if placement.xref:
             return decode_pdf_image(self._doc, placement.xref, max_pixels)
         return decode_inline_image(self._doc, placement, max_pixels)
-
-
-def _unusable(error: Exception) -> DocumentUnusable:
-    if _is_out_of_memory(error):
-        return DocumentUnusable(NoticeCode.OUT_OF_MEMORY, "the document needs more memory than a worker may use")
-    return DocumentUnusable(NoticeCode.CORRUPT, f"the PDF is damaged: {_sentence(error)}")
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    return "alloc" in str(error) and "failed" in str(error)
-
-
-def _sentence(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text.removeprefix("code=").strip()[:160] or type(error).__name__

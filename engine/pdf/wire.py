@@ -14,15 +14,19 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.document import Document
 from semscan.engine.options import ScanOptions
+from semscan.engine.parse import build
 from semscan.engine.pdf.slab import Ring
-from semscan.engine.records import ImageRecord, KindRecord, NoticeRecord, PanelRecord, to_jsonable
-from semscan.engine.sources import Document
+from semscan.engine.records import NoticeRecord, PanelRecord, to_jsonable
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One document to examine, and all that the worker must know to do it."""
+    """One document to examine, and all that the worker must know to do it.
+
+    ``path`` is what notices call it; ``file`` holds its bytes if it is no file of that name.
+    """
 
     path: str
     media_type: str
@@ -35,12 +39,13 @@ class Task:
     timeout_s: float
     send_pixels: bool = False
     password: str | None = None
+    file: str | None = None
 
     @classmethod
     def for_document(cls, document: Document, options: ScanOptions, tile_px: int, *, send_pixels: bool = False) -> Task:
         """The task for one document under these options."""
         return cls(
-            path=str(document.path),
+            path=document.label,
             media_type=document.media_type,
             tile_px=tile_px,
             max_tiles=options.max_tiles_per_panel,
@@ -51,6 +56,7 @@ class Task:
             timeout_s=options.timeout_s,
             send_pixels=send_pixels,
             password=options.password,
+            file=str(document.opened),
         )
 
 
@@ -185,9 +191,9 @@ class SupervisorEnd:
             if body["pixels"] is not None:
                 pixels = np.frombuffer(self.connection.recv_bytes(), np.uint8).reshape(body["pixels"])
             self._to_release += 0 if tiles is None else len(tiles)
-            return Found(panel_from_json(body["record"]), body["stratum"], body["smoothness"], tiles, pixels)
+            return Found(build(PanelRecord, body["record"]), body["stratum"], body["smoothness"], tiles, pixels)
         if kind == "Noted":
-            return Noted(NoticeRecord(**_without_type(body["notice"])))
+            return Noted(build(NoticeRecord, body["notice"]))
         if kind == "Opened":
             return Opened(**body)
         if kind == "Done":
@@ -201,21 +207,3 @@ class SupervisorEnd:
         if self._to_release >= len(self._ring) // 4:
             self.connection.send_bytes(json.dumps({"free": self._to_release}).encode())
             self._to_release = 0
-
-
-def panel_from_json(data: dict[str, Any]) -> PanelRecord:
-    """The unscored record that :func:`semscan.engine.records.to_jsonable` turned into ``data``."""
-    values = _without_type(data)
-    if values["image"] is not None:
-        values["image"] = ImageRecord(**_tuples(values["image"]))
-    if values["kind"] is not None:
-        values["kind"] = KindRecord(**values["kind"])
-    return PanelRecord(**_tuples(values))
-
-
-def _without_type(data: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in data.items() if key != "type"}
-
-
-def _tuples(data: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}

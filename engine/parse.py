@@ -1,0 +1,63 @@
+"""Records back from JSON: what :func:`semscan.engine.records.to_jsonable` wrote, read again."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from semscan.engine.records import (
+    CalibrationId,
+    Counts,
+    DocumentRecord,
+    ImageRecord,
+    KindRecord,
+    ModelId,
+    NoticeRecord,
+    PanelRecord,
+    Record,
+    ReferenceRecord,
+    RunRecord,
+    SummaryRecord,
+    Tool,
+)
+
+_RECORDS: dict[str, type[Record]] = {
+    record.type: record for record in (RunRecord, DocumentRecord, PanelRecord, NoticeRecord, SummaryRecord)
+}
+_PARTS: dict[type[Any], dict[str, type[Any]]] = {
+    RunRecord: {"tool": Tool, "model": ModelId, "calibration": CalibrationId},
+    DocumentRecord: {"counts": Counts},
+    PanelRecord: {"image": ImageRecord, "kind": KindRecord, "reference": ReferenceRecord},
+}
+
+Type = TypeVar("Type")
+
+
+def record_from_json(data: dict[str, Any]) -> Record:
+    """The record that became ``data``.
+
+    Raises:
+        KeyError, TypeError: it is not a record of this schema.
+
+    >>> from semscan.engine.records import to_jsonable
+    >>> notice = NoticeRecord("error", "timeout", "a.pdf", "too long")
+    >>> record_from_json(to_jsonable(notice)) == notice
+    True
+    """
+    return build(_RECORDS[data["type"]], data)
+
+
+def build(cls: type[Type], data: dict[str, Any]) -> Type:
+    """One record or part of one; JSON's lists are tuples again.
+
+    Raises:
+        TypeError: a field is missing or unknown.
+    """
+    parts = _PARTS.get(cls, {})
+    values = {}
+    for name, value in data.items():
+        if name == "type":
+            continue
+        if name in parts and value is not None:
+            value = build(parts[name], value)
+        values[name] = tuple(value) if isinstance(value, list) else value
+    return cls(**values)
