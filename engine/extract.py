@@ -9,19 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.document import Document
 from semscan.engine.options import SMALLEST_PANEL_PX, ScanOptions
 from semscan.engine.pdf import wire
 from semscan.engine.pdf.pool import Pool
 from semscan.engine.records import NoticeRecord, PanelRecord
-from semscan.engine.sources import Document, find_documents
+from semscan.engine.sources import Intake
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExtractedPanel:
-    """One panel of the file ``path``.
+    """One panel of one document.
 
     Attributes:
-        path: the file it is in.
+        path: the file it is in, with the archives around it.
         record: what a scan would report, without a score; ``status`` says whether it would be assessed.
         grey: uint8 [h, w], the luminance of the stored pixels; ``None`` when the image could not be decoded.
     """
@@ -48,7 +49,7 @@ def extract_panels(
     refused: list[NoticeRecord] = []
 
     def tasks() -> Iterator[tuple[int, wire.Task]]:
-        for source in find_documents(paths):
+        for source in intake.documents(paths):
             if isinstance(source, NoticeRecord):
                 refused.append(source)
                 continue
@@ -60,7 +61,10 @@ def extract_panels(
 
     found: dict[int, list[ExtractedPanel | NoticeRecord]] = {}
     attempts: dict[int, int] = {}
-    with Pool(options.worker_count(), options.memory_mib, options.timeout_s, SMALLEST_PANEL_PX) as pool:
+    with (
+        Intake(options) as intake,
+        Pool(options.worker_count(), options.memory_mib, options.timeout_s, SMALLEST_PANEL_PX) as pool,
+    ):
         for progressed in filter(None, pool.run(tasks())):
             key, message = progressed.key, progressed.message
             if attempts.setdefault(key, progressed.attempt) != progressed.attempt:
@@ -68,9 +72,10 @@ def extract_panels(
                 attempts[key] = progressed.attempt
             items = found.setdefault(key, [])
             if isinstance(message, wire.Found):
-                items.append(ExtractedPanel(str(documents[key].path), message.record, message.pixels))
+                items.append(ExtractedPanel(documents[key].label, message.record, message.pixels))
             elif isinstance(message, wire.Noted):
                 items.append(message.notice)
             elif isinstance(message, wire.Done):
+                intake.release(documents[key])
                 yield from found.pop(key)
     yield from refused

@@ -15,12 +15,13 @@ from semscan.engine.aggregate import assess
 from semscan.engine.backends import Backend
 from semscan.engine.batcher import Batcher
 from semscan.engine.bundle import Bundle
-from semscan.engine.errors import NoticeCode, Reason
+from semscan.engine.document import Document
+from semscan.engine.errors import Reason
 from semscan.engine.options import ScanOptions
 from semscan.engine.pdf import wire
 from semscan.engine.pdf.pool import Pool, Progressed
 from semscan.engine.records import DocumentRecord, NoticeRecord, PanelRecord, Record, ReferenceRecord
-from semscan.engine.sources import Document, find_documents
+from semscan.engine.sources import Intake
 from semscan.engine.stats import ScanStats, Stopwatch
 from semscan.engine.tally import Tally, document_record
 
@@ -55,7 +56,8 @@ class OpenDocument:
         done = self.done or wire.Done()
         return document_record(
             doc_id=self.doc_id,
-            path=str(self.source.path),
+            path=self.source.path,
+            container=self.source.container,
             media_type=self.source.media_type,
             size_bytes=self.source.bytes,
             pages=self.pages,
@@ -110,6 +112,7 @@ class Flow:
         self._found = 0
         self._all_found = False
         self._refused: list[NoticeRecord] = []
+        self._intake = Intake(options)
 
     def records(self, paths: Iterable[str | os.PathLike[str]], run_id: str) -> Iterator[Record]:
         """All records after the first."""
@@ -126,17 +129,14 @@ class Flow:
             yield from self._take_notices()
         finally:
             self._batcher.close()
+            self._intake.close()
         yield self._tally.summary(run_id)
 
     def _tasks(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[int, wire.Task]]:
         options = self._options
-        for source in find_documents(paths):
+        for source in self._intake.documents(paths):
             if isinstance(source, NoticeRecord):
                 self._refused.append(source)
-                continue
-            if source.bytes > options.max_file_mib * 2**20:
-                message = f"the file has {source.bytes / 2**20:.0f} MiB, more than the limit of {options.max_file_mib}"
-                self._refused.append(NoticeRecord("error", NoticeCode.FILE_TOO_LARGE, str(source.path), message))
                 continue
             key = self._found
             self._found += 1
@@ -162,6 +162,7 @@ class Flow:
             document.notices.append(message.notice)
         elif isinstance(message, wire.Done):
             document.done = message
+            self._intake.release(document.source)
             self._stats.add(message.seconds)
             self._stats.images += message.images
         else:

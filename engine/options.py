@@ -10,6 +10,11 @@ from semscan.engine.errors import UsageError
 
 SMALLEST_PANEL_PX = 128
 
+_AT_LEAST_ONE = (
+    "batch_size", "max_tiles_per_panel", "memory_mib", "max_pixels", "max_pages", "max_file_mib",
+    "archive_depth", "archive_files", "archive_mib", "archive_ratio",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
@@ -29,6 +34,12 @@ class ScanOptions:
         max_pixels: images with more pixels are not decoded.
         max_pages: documents with more pages are refused with a notice.
         max_file_mib: larger files are refused with a notice.
+        include: shell patterns; documents found must match one of them, if there are any.
+        exclude: shell patterns; documents, folders and archives that match one of them are passed over.
+        archive_depth: archives are opened inside archives to this depth, the outermost counted.
+        archive_files: files in one archive, those of archives inside it counted; more are not read.
+        archive_mib: what one archive may expand to in all by decompression, in MiB.
+        archive_ratio: how many times its compressed size a member or an archive may expand to, beyond 10 MiB.
         password: password tried on encrypted PDFs; never written to any record.
 
     Raises:
@@ -47,6 +58,12 @@ class ScanOptions:
     max_pixels: int = 200_000_000
     max_pages: int = 5000
     max_file_mib: int = 1024
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    archive_depth: int = 4
+    archive_files: int = 10_000
+    archive_mib: int = 8192
+    archive_ratio: int = 200
     password: str | None = None
 
     def __post_init__(self) -> None:
@@ -57,7 +74,7 @@ class ScanOptions:
                 f"--min-panel {self.min_panel_px} is below the tile size of {SMALLEST_PANEL_PX} px",
                 "panels are never enlarged: a smaller panel holds too little evidence to assess",
             )
-        for name in ("batch_size", "max_tiles_per_panel", "memory_mib", "max_pixels", "max_pages", "max_file_mib"):
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.jobs is not None and self.jobs < 1:

@@ -7,6 +7,7 @@ stored image.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, ClassVar, TypeAlias
@@ -30,6 +31,15 @@ def to_jsonable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_jsonable(item) for item in value]
     return value
+
+
+def label(container: Sequence[str], path: str) -> str:
+    """A path with the containers around it, as people are shown it.
+
+    >>> label(["a.zip", "b.tar"], "paper.pdf")
+    'a.zip!b.tar!paper.pdf'
+    """
+    return "!".join((*container, path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRecord:
-    """One input file after it was processed, or failed."""
+    """One input file after it was processed, or failed.
+
+    ``path`` is the name inside the innermost ``container``; the containers are listed from outside in.
+    """
 
     type: ClassVar[str] = "document"
     doc_id: str
@@ -111,6 +124,11 @@ class DocumentRecord:
     seconds: float
     reason: str | None = None
     container: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Path with its containers: the ``path`` of the notices about this document."""
+        return label(self.container, self.path)
 
 
 @dataclass(frozen=True, slots=True)

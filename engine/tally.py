@@ -44,6 +44,7 @@ def document_record(
     *,
     doc_id: str,
     path: str,
+    container: tuple[str, ...] = (),
     media_type: str,
     size_bytes: int,
     pages: int,
@@ -81,6 +82,7 @@ def document_record(
         p_any_false_flag=round(1 - (1 - rate) ** counts.assessed, 4),
         seconds=round(seconds, 3),
         reason=reason,
+        container=container,
     )
 
 
