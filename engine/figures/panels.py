@@ -18,7 +18,9 @@ _SMALLEST_SIDE_PX = 32
 _SMALLEST_GRAPHIC_SIDE_PX = 96
 _GROUND_HALF_WIDTH = 20
 _DENSE_SHARE = 0.4
-_INK_AND_GROUND_SHARE = 0.7
+_INK_AND_GROUND_SHARE = 0.5
+_LEAST_PAPER_SHARE = 0.15
+_INK_CONTRAST = 100
 _SAMPLED_SIDE = 128
 
 
@@ -116,10 +118,16 @@ def _is_dense(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...]) -> bo
         return False
     if box.short_side >= _SMALLEST_GRAPHIC_SIDE_PX:
         return True
-    # Big letters fill their box, but with ink and ground only.
-    commonest = int(counts.argmax())
-    ground = max(grounds, key=lambda level: _near(counts, level) if abs(level - commonest) > 60 else -1)
-    return bool(_near(counts, ground) + _near(counts, commonest) < _INK_AND_GROUND_SHARE * sample.size)
+    return not any(_is_lettering(counts, ground) for ground in grounds)
+
+
+def _is_lettering(counts: NDArray[np.intp], ground: int) -> bool:
+    """Big letters fill their box, but with ground and ink only (and the blur between them)."""
+    levels = np.arange(256)
+    ink = int(np.where(abs(levels - ground) > _INK_CONTRAST, counts, -1).argmax())
+    paper = _near(counts, ground)
+    size = counts.sum()
+    return bool(paper > _LEAST_PAPER_SHARE * size and paper + _near(counts, ink) > _INK_AND_GROUND_SHARE * size)
 
 
 def _near(counts: NDArray[np.intp], level: int) -> int:
