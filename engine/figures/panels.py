@@ -22,6 +22,7 @@ _INK_AND_GROUND_SHARE = 0.5
 _LEAST_PAPER_SHARE = 0.15
 _INK_CONTRAST = 100
 _SAMPLED_SIDE = 128
+_PROBE_PX = 16
 
 
 def split_panels(grey: NDArray[np.uint8]) -> list[Box]:
@@ -72,7 +73,7 @@ def trim_margins(grey: NDArray[np.uint8], box: Box) -> Box | None:
 
 def _split(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...], depth: int) -> list[Box]:
     """Panels of one region; ``grounds`` are the grey levels of the gutters around it."""
-    if box.short_side < 2 * _SMALLEST_SIDE_PX or depth == _DEEPEST:
+    if box.short_side < 2 * _SMALLEST_SIDE_PX or depth == _DEEPEST or not _may_hold_picture(grey, box):
         return _leaf(grey, box, grounds)
     part = grey[box.y0 : box.y1, box.x0 : box.x1]
     rows, columns = find_gutters(part), find_gutters(part.T)
@@ -96,6 +97,19 @@ def _split(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...], depth: i
     if any(_is_dense(grey, panel, inner) for panel in found):
         return found
     return _leaf(grey, box, grounds)
+
+
+def _may_hold_picture(grey: NDArray[np.uint8], box: Box) -> bool:
+    """False for a plain plot or text, which then need not be looked into.
+
+    Looks for a square of 48 px without paper at nine points; any picture of 96 px or more holds one.
+    """
+    points = grey[box.y0 : box.y1 : _PROBE_PX, box.x0 : box.x1 : _PROBE_PX] < 255 - _GROUND_HALF_WIDTH
+    rows, columns = points.shape[0] // 3, points.shape[1] // 3
+    if not rows or not columns:
+        return True
+    squares = points[: 3 * rows, : 3 * columns].reshape(rows, 3, columns, 3)
+    return bool(squares.all(axis=(1, 3)).any())
 
 
 def _leaf(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...]) -> list[Box]:
