@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +18,12 @@ from semscan.cli.stdout import data_stream
 from semscan.cli.terminal import printable, style_for
 from semscan.cli.text import TextView, totals
 from semscan.engine.errors import ExitCode, UsageError
+from semscan.engine.journal import Journal
 from semscan.engine.options import ScanOptions
-from semscan.engine.records import DocumentRecord, NoticeRecord, Record, SummaryRecord
+from semscan.engine.records import DocumentRecord, NoticeRecord, Record, RunRecord, SummaryRecord
 from semscan.engine.sinks import FORMATS, Sink, open_sink
 from semscan.engine.sinks.output import StreamOutput
+from semscan.engine.sinks.sqlite import SqliteSink
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,19 @@ class View:
 
 
 def run_scan(
-    paths: Sequence[str],
+    paths: Iterable[str],
     options: ScanOptions,
     view: View,
     outputs: Sequence[Path],
     overwrite: bool,
+    resume: bool,
     conditions: frozenset[str],
     argv: Sequence[str],
 ) -> ExitCode:
     """Scan, write every record to every output, and say how it ended.
+
+    With ``resume`` the documents that a ``.sqlite`` output holds are not scanned again; the other files are written
+    anew with them. Standard output gets what is new.
 
     Raises:
         SemscanError: the scan or an output was refused.
@@ -61,7 +67,9 @@ def run_scan(
 
     line = ProgressLine("none" if sys.stderr is None else view.progress, sys.stderr)
     with ExitStack() as stack:
-        sinks: list[Sink] = [open_sink(path, overwrite) for path in _distinct(outputs)]
+        sinks: list[Sink] = [open_sink(path, overwrite, resume) for path in _distinct(outputs)]
+        journal = _journal(sinks) if resume else None
+        files = tuple(sinks)
         stream = stack.enter_context(data_stream())
         person = view.form == "text" and stream.isatty()
         if view.form != "none":
@@ -70,13 +78,15 @@ def run_scan(
             stack.callback(sink.close)
         stack.callback(line.clear)
         ending = _Ending(conditions)
-        records = scan(paths, options, argv=argv, progress=line.update)
+        records = scan(paths, options, argv=argv, progress=line.update, journal=journal)
         if isinstance(records, Generator):  # ends the workers now, not when the garbage collector gets to it
             stack.callback(records.close)
         for record in records:
             record = ending.note(record)
             for sink in sinks:
                 sink.write(record)
+            if journal and isinstance(record, RunRecord):
+                _copy_earlier(journal, [sink for sink in files if not isinstance(sink, SqliteSink)])
             if not person and not view.quiet:
                 _tell(record, line)
     return ending.code
@@ -98,6 +108,20 @@ class _Ending:
             self.code = final_exit_code(record, self._conditions, self._unassessed_documents)
             return replace(record, exit_code=int(self.code))
         return record
+
+
+def _journal(sinks: Sequence[Sink]) -> Journal:
+    for sink in sinks:
+        if isinstance(sink, SqliteSink):
+            return Journal(sink)
+    raise UsageError("--resume needs an output that keeps what was done", "add -o run.sqlite")
+
+
+def _copy_earlier(journal: Journal, sinks: Sequence[Sink]) -> None:
+    for document, panels, notices in journal.documents():
+        for sink in sinks:
+            for record in (document, *panels, *notices):
+                sink.write(record)
 
 
 def _stdout_sink(stream: BinaryIO, view: View, line: ProgressLine) -> Sink:

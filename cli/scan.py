@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ EXAMPLES = """\
 semscan paper.pdf                                 one paper, for a person
 semscan papers/ -o run.jsonl -f none              a folder; every record as one line of JSON
 semscan papers/ -o flags.csv --show all           a table for a spreadsheet, every panel on the screen
+semscan submissions.zip --exclude 'cover*'         an archive, without some of its files
 semscan figure3.tif --all-images                  an image that is known to be a micrograph
 semscan paper.pdf --json | jq 'select(.type=="panel" and .level=="look")'
 semscan papers/ --fail-on flag,unassessed -q      for scripts: exit code 1 when somebody should look"""
@@ -42,10 +44,15 @@ def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     context_settings={"auto_envvar_prefix": "SEMSCAN"},
     short_help="Screen the SEM panels of PDFs, images and folders.",
 )
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, metavar="PATH...")
+@click.option(
+    "--files-from", metavar="FILE", help="Also scan the paths listed in FILE, one on each line; - for standard input."
+)
+@click.option("--include", multiple=True, metavar="GLOB", help="Only documents that match; may be repeated.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="No documents, folders or archives that match.")
 @click.option(
     "-o", "--output", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
-    help="Write records to FILE: .jsonl, .json or .csv. May be repeated.",
+    help="Write records to FILE: .jsonl, .json, .csv or .sqlite. May be repeated.",
 )  # fmt: skip
 @click.option(
     "-f", "--format", type=click.Choice(["text", "jsonl", "json", "csv", "none"]), default="text",
@@ -83,11 +90,32 @@ def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
     "--timeout", type=float, metavar="SEC", default=DEFAULTS.timeout_s, show_default=True,
     help="Seconds that one document may take.",
 )  # fmt: skip
+@click.option(
+    "--max-file-size", type=int, metavar="MIB", default=DEFAULTS.max_file_mib, show_default=True,
+    help="Larger files are not read.",
+)  # fmt: skip
+@click.option(
+    "--max-pages", type=int, metavar="N", default=DEFAULTS.max_pages, show_default=True,
+    help="PDFs with more pages are not read.",
+)  # fmt: skip
+@click.option(
+    "--max-pixels", type=int, metavar="N", default=DEFAULTS.max_pixels, show_default=True,
+    help="Images with more pixels are not decoded.",
+)  # fmt: skip
+@click.option(
+    "--archive-depth", type=int, metavar="N", default=DEFAULTS.archive_depth, show_default=True,
+    help="Archives inside archives are opened to this depth.",
+)  # fmt: skip
+@click.option(
+    "--archive-files", type=int, metavar="N", default=DEFAULTS.archive_files, show_default=True,
+    help="Files read from one archive.",
+)  # fmt: skip
 @click.option("--password", metavar="TEXT", help="Tried on encrypted PDFs; better set as SEMSCAN_PASSWORD.")
 @click.option(
     "--fail-on", multiple=True, metavar="COND[,COND]",
     help="flag, unassessed: exit with 1 if there is one. error: exit with 3 (always on). none: ignore errors too.",
 )  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on with a run that was cut off; needs a .sqlite output.")
 @click.option("--overwrite", is_flag=True, help="Replace output files that exist.")
 @click.option(
     "--progress", type=click.Choice(["auto", "bar", "plain", "none"]), default="auto", show_default=True,
@@ -97,44 +125,62 @@ def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
 @click.option("--no-color", is_flag=True, help="No colour; NO_COLOR does the same.")
 def command(
     paths: tuple[str, ...],
+    files_from: str | None,
     output: tuple[Path, ...],
     format: str,
     show: str | None,
     device: str,
     fail_on: tuple[str, ...],
+    resume: bool,
     overwrite: bool,
     progress: str,
     quiet: bool,
     no_color: bool,
-    **assessment: Any,
+    **settings: Any,
 ) -> int:
-    """Find the SEM panels in PDFs, images and folders and say how rare each one's score is among genuine panels.
+    """Find the SEM panels in PDFs and images and say how rare each one's score is among genuine panels.
+
+    PATH is a PDF, an image, a folder, an archive (ZIP, tar, DOCX), a pattern in quotes, or - for standard input.
 
     Data goes to standard output, everything else to standard error. Exit codes: 0 every input was read, 1 a --fail-on
     condition was met, 2 refused, 3 an input was not read, 4 no input of a supported kind, 70 a bug, 130 interrupted.
     """
     from semscan.cli.run import View, run_scan
+    from semscan.engine.selection import listed_paths
 
     options = ScanOptions(
-        fpr=assessment["fpr"],
-        min_panel_px=assessment["min_panel"],
-        all_images=assessment["all_images"],
-        model=assessment["model"],
-        jobs=assessment["jobs"],
-        batch_size=assessment["batch_size"],
-        timeout_s=assessment["timeout"],
-        password=assessment["password"],
+        min_panel_px=settings.pop("min_panel"),
+        timeout_s=settings.pop("timeout"),
+        max_file_mib=settings.pop("max_file_size"),
+        **settings,  # the others have the names of the options that they set
     )
-    one_file = len(paths) == 1 and not Path(paths[0]).is_dir()
+    if not paths and files_from is None:
+        raise UsageError("nothing to scan was given", "semscan paper.pdf; or semscan --files-from LIST")
+    single = len(paths) == 1 and files_from is None and is_one_document(paths[0])
     view = View(
         form=format,
-        show=Show(show) if show else (Show.BRIEF if one_file else Show.FLAGGED),
+        show=Show(show) if show else (Show.BRIEF if single else Show.FLAGGED),
         progress="none" if quiet else progress,
         quiet=quiet,
         no_colour=no_color,
     )
+    if resume and overwrite:
+        raise UsageError("--resume and --overwrite exclude each other", "--resume continues, --overwrite starts over")
     conditions = parse_conditions(fail_on)
-    return run_scan(paths, options, view, output, overwrite, conditions, without_secret(sys.argv))
+    listed = [] if files_from is None else listed_paths(files_from)
+    return run_scan(
+        chain(paths, listed), options, view, output, overwrite, resume, conditions, without_secret(sys.argv)
+    )
+
+
+def is_one_document(path: str) -> bool:
+    """Whether a typed path can only stand for a single document."""
+    from semscan.engine.archives import archive_kind
+    from semscan.engine.selection import is_pattern
+
+    if Path(path).is_dir() or archive_kind(Path(path).name) is not None:
+        return False
+    return Path(path).exists() or not is_pattern(path)
 
 
 def without_secret(argv: list[str]) -> list[str]:

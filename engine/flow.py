@@ -17,6 +17,7 @@ from semscan.engine.batcher import Batcher
 from semscan.engine.bundle import Bundle
 from semscan.engine.document import Document
 from semscan.engine.errors import Reason
+from semscan.engine.journal import Journal
 from semscan.engine.options import ScanOptions
 from semscan.engine.pdf import wire
 from semscan.engine.pdf.pool import Pool, Progressed
@@ -92,6 +93,7 @@ class Flow:
         pool: the workers.
         progress: called after every document.
         stats: filled while the scan runs.
+        journal: what an earlier run did; not done again, but counted.
     """
 
     def __init__(
@@ -103,19 +105,23 @@ class Flow:
         pool: Pool,
         progress: Callable[[Progress], None] | None,
         stats: ScanStats,
+        journal: Journal | None = None,
     ) -> None:
         self._bundle, self._options, self._rate, self._pool = bundle, options, rate, pool
-        self._progress, self._stats = progress, stats
+        self._progress, self._stats, self._journal = progress, stats, journal
         self._batcher: Batcher[_PanelKey] = Batcher(_Timed(backend, stats), options.batch_size, bundle.tile_px)
         self._tally = Tally(bundle.calibration, rate)
         self._open: dict[int, OpenDocument] = {}
-        self._found = 0
+        self._found = self._kept = 0
         self._all_found = False
         self._refused: list[NoticeRecord] = []
         self._intake = Intake(options)
 
     def records(self, paths: Iterable[str | os.PathLike[str]], run_id: str) -> Iterator[Record]:
-        """All records after the first."""
+        """All records after the first; those of an earlier run only in the sums of the summary."""
+        if self._journal:
+            for document, panels, notices in self._journal.documents():
+                self._tally.add_document(document, panels, notices)
         try:
             for progressed in self._pool.run(self._tasks(paths)):
                 yield from self._take_notices()
@@ -137,6 +143,10 @@ class Flow:
         for source in self._intake.documents(paths):
             if isinstance(source, NoticeRecord):
                 self._refused.append(source)
+                continue
+            if self._journal and self._journal.keeps(source):
+                self._intake.release(source)
+                self._kept += 1
                 continue
             key = self._found
             self._found += 1
@@ -226,7 +236,7 @@ class Flow:
         if self._progress is None:
             return
         tally = self._tally
-        total = self._found if self._all_found else None
+        total = self._found + self._kept if self._all_found else None
         found = tally.panels["assessed"] + tally.panels["not_assessed"] + tally.panels["other"]
         self._progress(Progress(tally.read + tally.failed, total, found, tally.panels["flagged"], tally.failed))
 

@@ -13,6 +13,7 @@ from semscan.engine.backends import Backend, open_backend
 from semscan.engine.bundle import Bundle, load_bundle
 from semscan.engine.errors import UsageError
 from semscan.engine.flow import Flow, Progress
+from semscan.engine.journal import Journal
 from semscan.engine.options import ScanOptions
 from semscan.engine.pdf.pool import Pool
 from semscan.engine.records import CalibrationId, ModelId, Record, RunRecord, Tool
@@ -30,6 +31,7 @@ def scan(
     progress: Callable[[Progress], None] | None = None,
     stats: ScanStats | None = None,
     backend: Backend | None = None,
+    journal: Journal | None = None,
 ) -> Iterator[Record]:
     """Scan files and folders.
 
@@ -40,6 +42,8 @@ def scan(
         progress: called after every document.
         stats: filled with counts and stage times.
         backend: a runtime to use instead of the model's own; its scores are not checked against golden tiles.
+
+        journal: an earlier run to continue: its documents are counted and not done again.
 
     Yields:
         A :class:`RunRecord`; for each document, when it is finished, its :class:`DocumentRecord`, its panels in the
@@ -62,9 +66,11 @@ def scan(
             backend = open_backend(bundle)
             golden_self_test(bundle, backend)
         run = _run_record(bundle, backend, options, rate, argv)
+        if journal:
+            run = journal.start(run)
         yield run
         listed = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-        yield from Flow(bundle, backend, options, rate, pool, progress, stats or ScanStats()).records(
+        yield from Flow(bundle, backend, options, rate, pool, progress, stats or ScanStats(), journal).records(
             listed, run.run_id
         )
 

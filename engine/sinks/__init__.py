@@ -16,6 +16,7 @@ from semscan.engine.sinks.csv_ import CsvSink
 from semscan.engine.sinks.json_ import JsonSink
 from semscan.engine.sinks.jsonl import JsonlSink
 from semscan.engine.sinks.output import FileOutput, Output
+from semscan.engine.sinks.sqlite import SqliteSink
 
 
 class Sink(Protocol):
@@ -37,14 +38,18 @@ class Sink(Protocol):
 FORMATS: dict[str, Callable[[Output], Sink]] = {"jsonl": JsonlSink, "json": JsonSink, "csv": CsvSink}
 
 
-def open_sink(path: str | os.PathLike[str], overwrite: bool = False) -> Sink:
+SUFFIXES = (*(f".{name}" for name in FORMATS), ".sqlite")
+
+
+def open_sink(path: str | os.PathLike[str], overwrite: bool = False, resume: bool = False) -> Sink:
     """A sink for a file, in the format that its suffix names.
 
     Nothing is created before the first record: a run that is refused leaves no empty file behind.
 
     Args:
-        path: ends in ``.jsonl``, ``.json`` or ``.csv``.
+        path: ends in one of :data:`SUFFIXES`.
         overwrite: replace an existing file.
+        resume: continue an existing ``.sqlite`` file; other files are written anew.
 
     Raises:
         UsageError: no format has this suffix.
@@ -52,10 +57,9 @@ def open_sink(path: str | os.PathLike[str], overwrite: bool = False) -> Sink:
     """
     target = Path(path)
     name = target.suffix.lower().removeprefix(".")
+    if name == "sqlite":
+        return SqliteSink(target, overwrite=overwrite, resume=resume)
     if name not in FORMATS:
-        raise UsageError(
-            f"no output format ends in {target.suffix!r}: {target}",
-            f"use one of {' '.join('.' + format_name for format_name in FORMATS)}",
-        )
+        raise UsageError(f"no output format ends in {target.suffix!r}: {target}", f"use one of {' '.join(SUFFIXES)}")
     # Lines and rows go straight into the file, a killed run leaves what it had; one JSON document is whole or absent.
-    return FORMATS[name](FileOutput(target, overwrite=overwrite, atomic=name == "json"))
+    return FORMATS[name](FileOutput(target, overwrite=overwrite or resume, atomic=name == "json"))

@@ -47,7 +47,7 @@ class FileOutput:
         self._written_to = path.with_name(f".{path.name}.{os.getpid()}.part") if atomic else path
         self._file: FileIO | None = None
         self._size_bytes = 0
-        self._refuse_early()
+        refuse_early(path, may_exist=overwrite, remedy="give another name, or --overwrite to replace it")
 
     def write(self, block: bytes) -> None:
         """See :class:`Output`."""
@@ -86,17 +86,6 @@ class FileOutput:
         if self._written_to != self._path:
             self._written_to.unlink(missing_ok=True)
 
-    def _refuse_early(self) -> None:
-        if self._path.is_dir():
-            raise OutputError(f"{self._path} is a folder", "give the name of a file")
-        if self._path.exists() and not self._overwrite:
-            raise OutputError(f"{self._path} exists already", "give another name, or --overwrite to replace it")
-        folder = self._path.parent
-        if not folder.is_dir():
-            raise OutputError(f"{self._path} cannot be written: there is no folder {folder}", f"mkdir -p {folder}")
-        if not os.access(folder, os.W_OK | os.X_OK) and not self._path.exists():
-            raise OutputError(f"{self._path} cannot be written: no permission to write in {folder}")
-
     def _refusal(self, error: OSError) -> OutputError:
         if isinstance(error, FileExistsError):
             return OutputError(f"{self._path} exists already", "give another name, or --overwrite to replace it")
@@ -122,6 +111,23 @@ class StreamOutput:
 
     def close(self) -> None:
         """The stream belongs to whoever opened it."""
+
+
+def refuse_early(path: Path, *, may_exist: bool, remedy: str) -> None:
+    """Refuse what is already clear before anything is scanned.
+
+    Raises:
+        OutputError: the file exists and must not, or cannot be made where it should be.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder", "give the name of a file")
+    if path.exists() and not may_exist:
+        raise OutputError(f"{path} exists already", remedy)
+    folder = path.parent
+    if not folder.is_dir():
+        raise OutputError(f"{path} cannot be written: there is no folder {folder}", f"mkdir -p {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK) and not path.exists():
+        raise OutputError(f"{path} cannot be written: no permission to write in {folder}")
 
 
 def _write_all(stream: FileIO | BinaryIO, block: bytes) -> None:

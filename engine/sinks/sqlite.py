@@ -16,6 +16,7 @@ from semscan.engine.errors import OutputError
 from semscan.engine.parse import record_from_json
 from semscan.engine.records import DocumentRecord, NoticeRecord, PanelRecord, Record, RunRecord, SummaryRecord
 from semscan.engine.sinks.jsonl import encode
+from semscan.engine.sinks.output import refuse_early
 
 SCHEMA_VERSION = 1
 
@@ -57,19 +58,31 @@ class SqliteSink:
     """
 
     def __init__(self, path: Path, *, overwrite: bool = False, resume: bool = False) -> None:
-        self._path = path
-        if path.exists() and not (overwrite or resume):
-            raise OutputError(f"{path} exists already", "--resume continues it, --overwrite replaces it")
-        try:
-            if overwrite and not resume:
-                for suffix in ("", "-wal", "-shm"):
-                    Path(f"{path}{suffix}").unlink(missing_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._prepare()
-        except (sqlite3.Error, OSError) as error:
-            raise self._refusal(error) from error
+        self._path, self._replace = path, overwrite and not resume
+        self._connection: sqlite3.Connection | None = None
         self._document: int | None = None
         self._position = 0
+        refuse_early(path, may_exist=overwrite or resume, remedy="--resume continues it, --overwrite replaces it")
+        if resume and path.exists():
+            self._connection = self._opened()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """The database, made when the first record comes: a run that is refused leaves no file behind."""
+        if self._connection is None:
+            self._connection = self._opened()
+        return self._connection
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            if self._replace:
+                for suffix in ("", "-wal", "-shm"):
+                    Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+            connection = sqlite3.connect(self._path, isolation_level=None)
+            self._prepare(connection)
+        except (sqlite3.Error, OSError) as error:
+            raise self._refusal(error) from error
+        return connection
 
     def done(self) -> Iterator[tuple[tuple[str, ...], str, int, int | None]]:
         """Documents that need not be done again: containers, path, size in bytes, time of last change in ns."""
@@ -101,7 +114,7 @@ class SqliteSink:
 
     def records(self) -> Iterator[Record]:
         """Every record of every document so far, in the order of a scan; no run or summary record."""
-        for identity, text in self._db.execute("SELECT id, record FROM document ORDER BY id").fetchall():
+        for identity, text in self._db.execute("SELECT id, record FROM document ORDER BY id"):
             yield record_from_json(json.loads(text))
             for table in ("panel", "notice"):
                 query = f"SELECT record FROM {table} WHERE document = ? ORDER BY position"
@@ -125,17 +138,20 @@ class SqliteSink:
 
     def close(self) -> None:
         """See :class:`semscan.engine.sinks.Sink`; a document that is not complete is taken back."""
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
-        self._db.close()
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        connection.close()
 
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0 and not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
-            self._db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            connection.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT")
         elif version != SCHEMA_VERSION:
             raise OutputError(f"{self._path} is not a semscan run of schema {SCHEMA_VERSION}", "give another name")
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from semscan.cli.main import main
-from semscan.cli.scan import without_secret
+from semscan.cli.scan import is_one_document, without_secret
 from semscan.engine.errors import ModelError
 
 
@@ -91,12 +91,35 @@ def test_the_same_output_twice_is_refused(pipeline, tmp_path, capsys):
 
 
 def test_options_reach_the_pipeline(pipeline):
+    limits = {"max_file_mib": 7, "max_pages": 8, "max_pixels": 9, "archive_depth": 2, "archive_files": 5}
+    limits |= {"include": ("*.pdf", "*.png"), "exclude": ("draft*",)}
     words = "--fpr 0.05 --min-panel 256 --all-images --model m.onnx --batch-size 8 -j 3 --timeout 9 --password x"
+    words += " --max-file-size 7 --max-pages 8 --max-pixels 9 --archive-depth 2 --archive-files 5"
+    words += " --include *.pdf --include *.png --exclude draft*"
     assert main(["a.pdf", "b.pdf", *words.split()]) == 0
     options = pipeline.calls[0].options
     given = {"fpr": 0.05, "min_panel_px": 256, "all_images": True, "model": "m.onnx", "batch_size": 8, "jobs": 3}
-    assert options.to_json() == options.to_json() | given | {"timeout_s": 9.0}
+    assert options.to_json() == options.to_json() | given | limits | {"timeout_s": 9.0}
     assert options.password == "x"
+
+
+def test_paths_may_come_from_a_list(pipeline, tmp_path, capsys):
+    (tmp_path / "list").write_text("b.pdf\n\nc d.pdf\n")
+    assert main(["a.pdf", "--files-from", str(tmp_path / "list")]) == 0
+    assert main(["--files-from", str(tmp_path / "list")]) == 0
+    assert [call.paths for call in pipeline.calls] == [("a.pdf", "b.pdf", "c d.pdf"), ("b.pdf", "c d.pdf")]
+    assert main(["--files-from", str(tmp_path / "none")]) == 2
+    assert main(["-q"]) == 2
+    assert "nothing to scan" in capsys.readouterr().err
+    assert len(pipeline.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "single"),
+    [("a.pdf", True), ("a.png", True), ("a.zip", False), ("a.tar.gz", False), (".", False), ("*.pdf", False)],
+)
+def test_what_can_only_be_one_document(path, single):
+    assert is_one_document(path) is single
 
 
 def test_the_environment_sets_options_and_the_command_line_wins(pipeline, monkeypatch):

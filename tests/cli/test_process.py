@@ -17,7 +17,7 @@ RUNNER = """
 import os, pickle, sys, time, types
 records = sys.argv.pop(1)
 fake = types.ModuleType("semscan.engine.pipeline")
-def scan(paths, options, *, argv=(), progress=None):
+def scan(paths, options, *, argv=(), progress=None, journal=None):
     for record in pickle.load(open(records, "rb")):
         os.write(1, b"noise from a library")
         print("noise from python", flush=True)
