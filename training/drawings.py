@@ -50,21 +50,30 @@ def draw_gel(random: np.random.Generator) -> Image.Image:
     lanes = int(random.integers(3, 14))
     picture = np.zeros((height, width))
     pitch = width / (lanes + 0.5)
+    smeared = random.uniform(0, 0.8)
     for lane in range(lanes):
-        centre, half = (lane + 0.75) * pitch, 0.5 * pitch * random.uniform(0.6, 0.9)
+        centre, half = (lane + 0.75) * pitch, 0.5 * pitch * random.uniform(0.6, 0.95)
         profile = 0.5 - 0.5 * np.tanh((np.abs(x - centre) - half) / random.uniform(1.6, 6))
-        smear = random.uniform(0, 0.35) * np.exp(-(((y - random.uniform(0.2, 0.8) * height) / (0.35 * height)) ** 2))
+        smear = smeared * random.uniform(0.3, 1)
+        smear = smear * np.exp(-(((y - random.uniform(0.3, 0.7) * height) / (random.uniform(0.2, 0.5) * height)) ** 2))
         bands = np.zeros((height, 1))
         for _ in range(int(random.integers(1, 14))):
-            at, thick = random.uniform(0.08, 0.95) * height, random.uniform(0.004, 0.02) * height + 1
-            bands += random.uniform(0.15, 1) * np.exp(-(((y - at) / thick) ** 2))
-        picture += profile * (bands + smear)
-    glow = 0.06 * np.cos(3 * x / width + random.uniform(0, 6)) + 0.05 * np.cos(2 * y / height)
-    grain = random.normal(0, random.uniform(0.004, 0.03), (height, width))
-    picture = np.clip(random.uniform(0.05, 0.25) + glow + 0.75 * np.minimum(picture, 1.3) + grain, 0, 1)
-    if random.random() < 0.4:
+            at, thick = random.uniform(0.12, 0.95) * height, random.uniform(0.003, 0.02) * height + 1
+            bands += random.uniform(0.1, 1) * np.exp(-(((y - at) / thick) ** 2))
+        picture += random.uniform(0.4, 1) * profile * (bands + smear)
+    glow = 0.04 * np.cos(3 * x / width + random.uniform(0, 6)) + 0.03 * np.cos(2 * y / height)
+    grain = random.normal(0, random.uniform(0.002, 0.02), (height, width))
+    picture = np.clip(random.uniform(0.03, 0.2) + glow + 0.75 * np.minimum(picture, 1.3) + grain, 0, 1)
+    if random.random() < 0.3:
         picture = 1 - picture
-    return Image.fromarray((255 * picture).astype(np.uint8))
+    gel = Image.fromarray((255 * picture).astype(np.uint8))
+    if random.random() < 0.6:
+        canvas = ImageDraw.Draw(gel)
+        for lane in range(lanes):
+            at = ((lane + 0.6) * pitch, 0.02 * height)
+            canvas.text(at, str(lane) if lane else "M", fill=245, font=ImageFont.load_default(0.04 * height + 6))
+        canvas.rectangle((0, 0, width - 1, height - 1), outline=230)
+    return gel
 
 
 def annotate(image: Image.Image, random: np.random.Generator) -> Image.Image:

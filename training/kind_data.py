@@ -28,7 +28,7 @@ LABELS_DIR = Path(__file__).resolve().parent / "labels"
 SMALLEST_PX = 128
 _MOST_PER_SOURCE = 24
 _COLOUR_STEP = 2
-_GRAPHICS, _GELS = 500, 90
+_GRAPHICS, _GELS = 500, 150
 _KIND_OF_MODALITY = {"fluorescence": "fluorescence", "histology": "light", "TEM": "tem"}
 
 
