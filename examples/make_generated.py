@@ -34,11 +34,11 @@ class Panel:
 
 
 PANELS = (
-    Panel("one", "fibres", 21, "convt4"),
-    Panel("two", "powder", 22, "nearest"),
-    Panel("three", "foam", 23, "shuffle"),
-    Panel("four", "dimples", 24, "vae"),
-    Panel("five", "lamellae", 25, "vq"),
+    Panel("one", "fibres", 21, "nearest"),
+    Panel("two", "powder", 22, "convt4"),
+    Panel("three", "foam", 21, "vae"),
+    Panel("four", "dimples", 22, "convt4"),
+    Panel("five", "lamellae", 21, "nearest"),
 )
 
 IN_WORDS = {

@@ -51,11 +51,13 @@ INTRODUCTION = (
 SIMULATION = (
     "A simulated micrograph starts as a map of heights. Powder is a heap of spheres with satellites; a ductile "
     "fracture is a field of cups at two scales, bent by a smooth displacement; a porous body is a random field cut at "
-    "a level; a fibre mat is layers of bent cylinders; an etched alloy is a mosaic of colonies with parallel plates.",
+    "a level; a fibre mat is layers of bent cylinders; a polished metal is a mosaic of flat grains, an etched alloy "
+    "one of colonies with parallel plates.",
     "The signal of a pixel grows with the tilt of the surface, is raised at convex edges and on the side that faces "
     "the detector, and is lowered in pits. The map is blurred with the profile of the beam. Then every pixel draws "
-    "its electrons from a Poisson distribution, the amplifier adds Gaussian noise, and the gain changes a little from "
-    "line to line. A mean of 100 to 160 electrons in a mid-grey pixel gives the grain of an ordinary slow scan.",
+    "its electrons from a Poisson distribution, the amplifier lags a little behind and adds Gaussian noise, and the "
+    "gain changes from line to line. A mean of 60 to 90 electrons in a mid-grey pixel gives the grain of an ordinary "
+    "scan.",
     "This is no Monte Carlo simulation of electron paths. Charging, drift, astigmatism and depth of focus are left "
     "out. The scale bars are drawn for the look of the figures; the units mean nothing.",
 )
@@ -133,7 +135,7 @@ def build(target: Path) -> None:
     paper.wide_figure(
         jpeg(figure, 88),
         figure.size,
-        "Fig. 3. A figure of mixed kinds. (a) Simulated micrograph of an etched alloy with parallel plates. "
+        "Fig. 3. A figure of mixed kinds. (a) Simulated micrograph of a polished metal. "
         f"(b) Generated micrograph. {origin('five')}. (c) Picture of a landscape, drawn by a formula. "
         "(d) Invented load curves.",
     )
@@ -172,7 +174,7 @@ def simulated(
 ) -> Grey:
     """A simulated micrograph with a scale bar, or with an information bar below (as part of ``size``)."""
     bar_px = 28 if bar else 0
-    scope = Microscope(dose=100 + 60 * (seed * 0.37 % 1), beam_px=0.65 + 0.2 * (seed * 0.61 % 1))
+    scope = Microscope(dose=60 + 30 * (seed * 0.37 % 1), beam_px=0.65 + 0.2 * (seed * 0.61 % 1))
     grey = micrograph(scene, seed, (size[0], size[1] - bar_px), scope)
     if plain:
         return grey
@@ -212,7 +214,7 @@ def compound(panels: list[Grey]) -> Image.Image:
 
 def mixed() -> Image.Image:
     """Micrographs, a plot and a photograph-like picture in one colour figure."""
-    sheet = compound([simulated("lamellae", 17), generated("five")]).convert("RGB")
+    sheet = compound([simulated("grains", 17), generated("five")]).convert("RGB")
     width, height = PANEL_PX
     tall = Image.new("RGB", (sheet.width, 2 * height + GUTTER_PX), "white")
     tall.paste(sheet, (0, 0))

@@ -34,13 +34,13 @@ class Microscope:
         lag: share of the last pixel's signal that the amplifier still holds at the next one, along a line.
     """
 
-    dose: float = 90.0
+    dose: float = 65.0
     beam_px: float = 0.75
     read_noise: float = 2.5
     banding: float = 0.006
     detector_deg: float = 60.0
     contrast: float = 38.0
-    lag: float = 0.2
+    lag: float = 0.55
 
 
 def micrograph(scene: str, seed: int, size: tuple[int, int], microscope: Microscope) -> NDArray[np.uint8]:
@@ -208,11 +208,29 @@ def _lamellae(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Plane, P
     return height + 0.6 * TEXTURE * rough(rng, y.shape, 2.4, 30), shade + 0.12 * plates
 
 
+def _grains(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Plane, Plane]:
+    """Polished and lightly etched metal: flat grains, each as bright as its orientation lets it be, with pores."""
+    y, x = _grid(size)
+    wx, wy = (1.0 * wavy(rng, y.shape, 6) + 4 * wavy(rng, y.shape, 25) for _ in range(2))
+    nearest, second = np.full(y.shape, np.inf), np.full(y.shape, np.inf)
+    shade = np.zeros_like(y)
+    for _ in range(60):
+        distance = np.hypot(x + wx - rng.uniform(-20, size[0] + 20), y + wy - rng.uniform(-20, size[1] + 20))
+        closer = distance < nearest
+        second = np.where(closer, nearest, np.minimum(second, distance))
+        shade = np.where(closer, rng.normal(0, 0.16), shade)
+        nearest = np.minimum(nearest, distance)
+    grooves = 3.5 * np.exp(-(((second - nearest) / 3.5) ** 2))
+    pores = 14 * np.clip(wavy(rng, y.shape, 5) - 2.6, 0, 1)
+    return TEXTURE * rough(rng, y.shape, 2.4, 40) - grooves - pores, shade
+
+
 SCENES: dict[str, Callable[[np.random.Generator, tuple[int, int]], tuple[Plane, Plane]]] = {
     "powder": _powder,
     "dimples": _dimples,
     "foam": _foam,
     "fibres": _fibres,
     "lamellae": _lamellae,
+    "grains": _grains,
 }
 """Scene name -> function that returns a height map in pixels and a composition contrast."""
