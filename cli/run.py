@@ -86,7 +86,7 @@ def run_scan(
             for sink in sinks:
                 sink.write(record)
             if journal and isinstance(record, RunRecord):
-                _copy_earlier(journal, [sink for sink in files if not isinstance(sink, SqliteSink)])
+                _copy_earlier(journal, ending, [sink for sink in files if not isinstance(sink, SqliteSink)])
             if not person and not view.quiet:
                 _tell(record, line)
     return ending.code
@@ -117,10 +117,12 @@ def _journal(sinks: Sequence[Sink]) -> Journal:
     raise UsageError("--resume needs an output that keeps what was done", "add -o run.sqlite")
 
 
-def _copy_earlier(journal: Journal, sinks: Sequence[Sink]) -> None:
+def _copy_earlier(journal: Journal, ending: _Ending, sinks: Sequence[Sink]) -> None:
     for document, panels, notices in journal.documents():
+        ending.note(document)
+        earlier: tuple[Record, ...] = (document, *panels, *notices)
         for sink in sinks:
-            for record in (document, *panels, *notices):
+            for record in earlier:
                 sink.write(record)
 
 

@@ -124,3 +124,10 @@ def test_a_missing_runtime_is_refused_with_the_command_that_installs_it(monkeypa
     assert list(tmp_path.iterdir()) == []
     assert main(["doctor"]) == 2
     assert "pip install 'semscan[cpu]'" in capsys.readouterr().out
+
+
+def test_a_resumed_run_still_knows_its_unassessed_documents(tmp_path):
+    Image.new("L", (300, 300), 128).save(tmp_path / "flat.png")
+    words = [str(tmp_path), "-o", str(tmp_path / "r.sqlite"), "-f", "none", "-q", "--fail-on", "unassessed"]
+    assert main(words) == 1
+    assert main([*words, "--resume"]) == 1
