@@ -9,22 +9,10 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TypeAlias
 
-from semscan.engine.archives import (
-    ArchiveKind,
-    Budget,
-    CountedStream,
-    Ended,
-    Limits,
-    Member,
-    Refused,
-    Spent,
-    archive_kind,
-    clean_name,
-    tar_members,
-    zip_members,
-)
+from semscan.engine.archives import ArchiveKind, Member, archive_kind, clean_name, tar_members, zip_members
 from semscan.engine.document import Document, media_type_of, too_large
 from semscan.engine.errors import NoticeCode
+from semscan.engine.expansion import Budget, CountedStream, Ended, Limits, Refused, Spent
 from semscan.engine.options import ScanOptions
 from semscan.engine.records import NoticeRecord, label
 from semscan.engine.scratch import Readable, Scratch, TooMuch
