@@ -61,7 +61,10 @@ def draw_degradation(rng: np.random.Generator, side_px: int, tile_px: int) -> De
         tile_px: side of the tile that must remain.
     """
     smallest = tile_px / (side_px - 7 - 2 * 7 - 2)
-    scale = _draw_scale(rng, 0.65, max(0.5, smallest), 1.5)
+    scale = _draw_scale(rng, 0.65, max(0.5, smallest), 2.1)
+    if scale and rng.random() < 0.15:
+        # Doubling leaves a trace with the decoders' own period, so genuine pictures must show it often.
+        scale = (2.0, scale[1])
     # What the first factor takes away, the second may not take again.
     rescale = _draw_scale(rng, 0.15, max(0.7, smallest / (scale[0] if scale else 1.0)), 1.3)
     strength = {
@@ -96,7 +99,9 @@ def degrade(grey: NDArray[np.uint8], chain: Degradation) -> NDArray[np.uint8]:
     """
     image = Image.fromarray(np.ascontiguousarray(grey[chain.phase[1] :, chain.phase[0] :]))
     if chain.scale:
-        image = _resample(image, *chain.scale)
+        # What enlarging adds beyond the picture's own size would be cut off by the tile anyway.
+        kept = (int(np.ceil(side / max(1.0, chain.scale[0]))) for side in image.size)
+        image = _resample(image.crop((0, 0, *kept)), *chain.scale)
     if chain.filter:
         image = _filter(image, *chain.filter, chain.noise_seed)
     for step in chain.jpegs:

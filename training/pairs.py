@@ -173,7 +173,8 @@ def _crop(
     tables = jpeg_tables(micrograph.path)
     if rng.random() < recipe.rescaled_share:
         smallest = 2 * recipe.tile_px / min(picture.shape)
-        factor = float(np.exp(rng.uniform(np.log(min(1.0, max(0.4, smallest))), np.log(1.6))))
+        factor = float(np.exp(rng.uniform(np.log(min(1.0, max(0.4, smallest))), np.log(2.1))))
+        factor = 2.0 if rng.random() < 0.15 else factor
         size = tuple(int(np.ceil(side * factor)) for side in picture.shape[::-1])
         kernel = KERNELS[int(rng.integers(2, len(KERNELS)))]
         picture = np.asarray(Image.fromarray(picture).resize((size[0], size[1]), kernel))

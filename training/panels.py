@@ -90,7 +90,8 @@ def through(panel: Panel, channel: str, *, resampled: bool = False) -> tuple[NDA
     Args:
         panel: the panel.
         channel: a name of :data:`STRATA` or :data:`CONDITIONS`, or ``x2``, ``x2_q85``.
-        resampled: resize it by a random factor between 0.5 and 2 first, as figures usually are.
+        resampled: resize it by a random factor between 0.5 and 2 first, as figures usually are; one in four exactly
+            doubled.
 
     Returns:
         the pixels as stored and the last JPEG quality, ``None`` if stored without loss.
@@ -99,6 +100,7 @@ def through(panel: Panel, channel: str, *, resampled: bool = False) -> tuple[NDA
     grey = panel.grey
     if resampled:
         factor = max(float(np.exp(rng.uniform(np.log(0.5), np.log(2)))), SMALLEST_PX / min(grey.shape))
+        factor = 2.0 if rng.random() < 0.25 else factor
         grey = _scaled(grey, factor, KERNELS[int(rng.integers(2, len(KERNELS)))])
     if channel in ("png", "lossless"):
         return grey, None
