@@ -20,6 +20,7 @@ from typing import Any
 import decode_only
 from machine import fingerprint
 
+from semscan.engine.backends import Backend
 from semscan.engine.options import ScanOptions
 from semscan.engine.pipeline import scan
 from semscan.engine.records import DocumentRecord, RunRecord
@@ -30,14 +31,14 @@ WORKER_STAGES = ("open", "place", "decode", "split", "gate", "tile")
 STAGES = (*WORKER_STAGES, "infer", "write")
 
 
-def measure_scan(files: list[Path], options: ScanOptions) -> dict[str, Any]:
+def measure_scan(files: list[Path], options: ScanOptions, *, backend: Backend | None = None) -> dict[str, Any]:
     """One scan with its records written to a file: counts, wall seconds, seconds by stage."""
     stats = ScanStats()
     seen: dict[str, Any] = {"failed": 0}
     start = time.perf_counter()
     writing = 0.0
     with tempfile.TemporaryFile() as out:
-        for record in scan(files, options, stats=stats):
+        for record in scan(files, options, stats=stats, backend=backend):
             began = time.perf_counter()
             out.write(encode(record) + b"\n")
             writing += time.perf_counter() - began

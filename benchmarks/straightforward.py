@@ -1,0 +1,83 @@
+"""What one would write in an afternoon: PyMuPDF's ``extract_image``, Pillow to RGB, the network in eager PyTorch.
+
+    python benchmarks/straightforward.py LIST CORES
+
+LIST is a text file with a path per line. One process, PyTorch on all given cores, no panels, no gate, no calibration,
+no protection. It is timed without its imports and after a warm-up, once with whole images through the network (it is
+convolutional, so it takes any size) and once with as many tiles of each image as a scan takes of a panel. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pymupdf
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from semscan.engine.geometry import Box
+from semscan.engine.options import ScanOptions
+from semscan.engine.tiles import tile_origins
+from semscan.training.nets.npr import Npr5k
+
+TILE_PX = 128
+WARM_UP = 3
+MULTIPLE_PX = 8
+"""The network takes sides that are a multiple of this."""
+
+
+def images(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Images of a PDF, uint8 [H, W, 3]."""
+    with pymupdf.open(path) as document:
+        for page in document:
+            for listed in page.get_images(full=True):
+                extracted = document.extract_image(listed[0])
+                yield np.array(Image.open(io.BytesIO(extracted["image"])).convert("RGB"))
+
+
+def whole(model: Npr5k, image: NDArray[np.uint8]) -> float:
+    """Score of the whole image, cut to a size that the network takes."""
+    height, width = (side // MULTIPLE_PX * MULTIPLE_PX for side in image.shape[:2])
+    tensor = torch.from_numpy(image[:height, :width]).permute(2, 0, 1).unsqueeze(0).float()
+    return float(model(tensor)[0])
+
+
+def tiled(model: Npr5k, image: NDArray[np.uint8]) -> float:
+    """Mean score of the tiles that a scan would take of an image with one panel."""
+    box = Box(0, 0, image.shape[1], image.shape[0])
+    origins = tile_origins(box, TILE_PX, ScanOptions().max_tiles_per_panel)
+    tiles = np.stack([image[y : y + TILE_PX, x : x + TILE_PX] for x, y in origins])
+    return float(model(torch.from_numpy(tiles).permute(0, 3, 1, 2).float()).mean())
+
+
+def seconds(files: list[Path], score: Callable[[Npr5k, NDArray[np.uint8]], float], model: Npr5k) -> dict[str, float]:
+    """Wall seconds of scoring every image of the files, and how many there were."""
+    for path in files[:WARM_UP]:
+        for image in images(path):
+            score(model, image)
+    start, count = time.perf_counter(), 0
+    for path in files:
+        for image in images(path):
+            score(model, image)
+            count += 1
+    return {"wall_s": time.perf_counter() - start, "images": count}
+
+
+def main() -> None:
+    files = [Path(line) for line in Path(sys.argv[1]).read_text("utf-8").splitlines()]
+    torch.set_num_threads(int(sys.argv[2]))
+    model = Npr5k(channels=3).eval()
+    with torch.inference_mode():
+        result = {"whole": seconds(files, whole, model), "tiles": seconds(files, tiled, model)}
+    print(json.dumps({"torch": torch.__version__, **result}))
+
+
+if __name__ == "__main__":
+    main()
