@@ -32,7 +32,7 @@ def final_exit_code(summary: SummaryRecord, conditions: frozenset[str], unassess
     verdict. Only ``none`` ignores it. That there was no supported input at all is never ignored.
 
     Args:
-        summary: last record of the run; its ``exit_code`` is 0, 3 or 4.
+        summary: last record of the run; its ``exit_code`` is 0, 3, 4 or 130.
         conditions: from :func:`parse_conditions`.
         unassessed_documents: documents that were read and in which no panel was assessed.
     """

@@ -37,23 +37,32 @@ class ProgressLine:
         self._mode = ("bar" if stream.isatty() else "none") if mode == "auto" else mode
         self._stream, self._clock, self._columns = stream, clock, columns
         self._next_s = float("-inf")
+        self._began_s: float | None = None
         self._shown = ""
 
     def update(self, progress: Progress) -> None:
         """Show the state, unless the last one was shown a moment ago."""
         if self._mode == "none" or self._clock() < self._next_s:
             return
+        if self._began_s is None:
+            self._began_s = self._clock()
+        state = describe(progress, self._clock() - self._began_s)
         self._next_s = self._clock() + (BAR_PERIOD_S if self._mode == "bar" else PLAIN_PERIOD_S)
         if self._mode == "plain":
-            click.echo(describe(progress), file=self._stream)
+            click.echo(state, file=self._stream)
             return
         self.clear()
         # A line that wraps could not be redrawn: the bar gives way first.
         most = self._columns() - 1
-        line = f"{_bar(progress)}{describe(progress)}"
-        self._shown = line if len(line) <= most else describe(progress)[:most]
+        line = f"{_bar(progress)}{state}"
+        self._shown = line if len(line) <= most else state[:most]
         self._stream.write(self._shown)
         self._stream.flush()
+
+    def say(self, text: str) -> None:
+        """Print a line of its own, whatever the mode."""
+        self.clear()
+        click.echo(text, file=self._stream)
 
     def clear(self) -> None:
         """Take the bar away before something else is printed."""
@@ -63,11 +72,33 @@ class ProgressLine:
             self._shown = ""
 
 
-def describe(progress: Progress) -> str:
-    """One line about the state of a scan."""
-    total = "" if progress.documents_total is None else f"/{progress.documents_total:,}"
-    line = f"{progress.documents_done:,}{total} documents   {progress.panels:,} panels   {progress.flagged:,} flagged"
-    return f"{line}   {progress.failed:,} failed" if progress.failed else line
+def describe(progress: Progress, seconds: float = 0.0) -> str:
+    """One line about the state of a scan.
+
+    Args:
+        progress: the state.
+        seconds: since the scan began; 0 leaves out what would be guessed from it.
+    """
+    done, total = progress.documents_done, progress.documents_total
+    parts = [f"{done:,}{'' if total is None else f'/{total:,}'} documents", f"{progress.panels:,} panels"]
+    flagged = f"{progress.flagged:,} flagged"
+    parts.append(f"{flagged}, {progress.expected:.1f} expected" if progress.expected else flagged)
+    if progress.failed:
+        codes = ", ".join(f"{count:,} {code}" for code, count in sorted(progress.failures.items()))
+        parts.append(f"{progress.failed:,} failed" + (f" ({codes})" if codes else ""))
+    if seconds > 0 and done:
+        parts.append(f"{done / seconds:.1f}/s")
+        if total:
+            parts.append(f"{_duration((total - done) * seconds / done)} left")
+    return "   ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    """Whole seconds, minutes or hours, as far as they matter."""
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02}"
+    return f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _bar(progress: Progress) -> str:

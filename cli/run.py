@@ -12,6 +12,7 @@ from typing import BinaryIO
 import click
 
 from semscan.cli.exitcode import final_exit_code
+from semscan.cli.interrupts import Interrupts
 from semscan.cli.progress import ProgressLine
 from semscan.cli.rows import PlainRows, Show
 from semscan.cli.stdout import data_stream
@@ -78,7 +79,8 @@ def run_scan(
             stack.callback(sink.close)
         stack.callback(line.clear)
         ending = _Ending(conditions)
-        records = scan(paths, options, argv=argv, progress=line.update, journal=journal)
+        interrupts = stack.enter_context(Interrupts(line.say))
+        records = scan(paths, options, argv=argv, progress=line.update, journal=journal, stop=interrupts.asked)
         if isinstance(records, Generator):  # ends the workers now, not when the garbage collector gets to it
             stack.callback(records.close)
         for record in records:

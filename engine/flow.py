@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -29,13 +29,25 @@ from semscan.engine.tally import Tally, document_record
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a scan is; ``documents_total`` is ``None`` while folders are still being walked."""
+    """How far a scan is.
+
+    Attributes:
+        documents_done: documents finished, those of an earlier run that is continued included.
+        documents_total: ``None`` while inputs are still being listed.
+        panels: panels found.
+        flagged: panels for a closer look.
+        failed: documents that failed.
+        expected: flags to expect if every panel assessed so far were genuine.
+        failures: errors by code.
+    """
 
     documents_done: int
     documents_total: int | None
     panels: int
     flagged: int
     failed: int
+    expected: float = 0.0
+    failures: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -94,6 +106,7 @@ class Flow:
         progress: called after every document.
         stats: filled while the scan runs.
         journal: what an earlier run did; not done again, but counted.
+        stop: asked before each document; once it says yes, those in hand are finished and no other is taken.
     """
 
     def __init__(
@@ -106,9 +119,11 @@ class Flow:
         progress: Callable[[Progress], None] | None,
         stats: ScanStats,
         journal: Journal | None = None,
+        stop: Callable[[], bool] = bool,
     ) -> None:
         self._bundle, self._options, self._rate, self._pool = bundle, options, rate, pool
         self._progress, self._stats, self._journal = progress, stats, journal
+        self._stop = stop
         self._batcher: Batcher[_PanelKey] = Batcher(_Timed(backend, stats), options.batch_size, bundle.tile_px)
         self._tally = Tally(bundle.calibration, rate)
         self._open: dict[int, OpenDocument] = {}
@@ -141,6 +156,9 @@ class Flow:
     def _tasks(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[int, wire.Task]]:
         options = self._options
         for source in self._intake.documents(paths):
+            if self._stop():
+                self._tally.interrupted = True
+                return
             if isinstance(source, NoticeRecord):
                 self._refused.append(source)
                 continue
@@ -175,7 +193,7 @@ class Flow:
             self._intake.release(document.source)
             self._stats.add(message.seconds)
             self._stats.images += message.images
-        else:
+        elif isinstance(message, wire.Found):
             self._take_panel(key, document, message)
 
     def _take_panel(self, key: int, document: OpenDocument, found: wire.Found) -> None:
@@ -238,7 +256,9 @@ class Flow:
         tally = self._tally
         total = self._found + self._kept if self._all_found else None
         found = tally.panels["assessed"] + tally.panels["not_assessed"] + tally.panels["other"]
-        self._progress(Progress(tally.read + tally.failed, total, found, tally.panels["flagged"], tally.failed))
+        done = tally.read + tally.failed
+        flagged = tally.panels["flagged"]
+        self._progress(Progress(done, total, found, flagged, tally.failed, tally.expected, dict(tally.errors)))
 
 
 class _Timed:

@@ -32,6 +32,7 @@ def scan(
     stats: ScanStats | None = None,
     backend: Backend | None = None,
     journal: Journal | None = None,
+    stop: Callable[[], bool] = bool,
 ) -> Iterator[Record]:
     """Scan files and folders.
 
@@ -44,6 +45,8 @@ def scan(
         backend: a runtime to use instead of the model's own; its scores are not checked against golden tiles.
 
         journal: an earlier run to continue: its documents are counted and not done again.
+        stop: asked before each document; once it says yes, the documents in hand are finished, no other is taken, and
+            the summary's exit code is 130.
 
     Yields:
         A :class:`RunRecord`; for each document, when it is finished, its :class:`DocumentRecord`, its panels in the
@@ -70,9 +73,8 @@ def scan(
             run = journal.start(run)
         yield run
         listed = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-        yield from Flow(bundle, backend, options, rate, pool, progress, stats or ScanStats(), journal).records(
-            listed, run.run_id
-        )
+        flow = Flow(bundle, backend, options, rate, pool, progress, stats or ScanStats(), journal, stop)
+        yield from flow.records(listed, run.run_id)
 
 
 def _rate(bundle: Bundle, options: ScanOptions) -> float:

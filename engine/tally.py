@@ -93,6 +93,11 @@ class Tally:
     Attributes:
         calibration: says which flags to expect of genuine panels.
         rate: share of genuine panels that may be flagged.
+        read: documents that were read.
+        failed: documents that failed.
+        panels: assessed, not assessed, flagged, and others.
+        errors: by code.
+        interrupted: whether documents were left out because somebody stopped the run.
     """
 
     calibration: Calibration
@@ -101,14 +106,15 @@ class Tally:
     failed: int = 0
     panels: Counter[str] = field(default_factory=Counter)
     _expected: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
-    _errors: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    interrupted: bool = False
     _unread: int = 0
     _started: float = field(default_factory=time.monotonic)
 
     def add_notice(self, notice: NoticeRecord) -> None:
         """A notice about an input that never became a document, or about one that did."""
         if notice.severity == "error":
-            self._errors += 1
+            self.errors[notice.code] += 1
             self._unread += notice.code != NoticeCode.UNSUPPORTED_TYPE
 
     def add_document(
@@ -130,11 +136,18 @@ class Tally:
                 for index, share in enumerate((tail.value, tail.low, tail.high)):
                     self._expected[index] += share
 
+    @property
+    def expected(self) -> float:
+        """Flags to expect if every panel assessed so far were genuine."""
+        return self._expected[0]
+
     def exit_code(self) -> ExitCode:
-        """0, 3 or 4; what ``--fail-on`` makes of it is the command line's."""
+        """0, 3, 4 or 130; what ``--fail-on`` makes of it is the command line's."""
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
         if not (self.read or self.failed or self._unread):
             return ExitCode.NO_INPUT
-        return ExitCode.INCOMPLETE if self._errors else ExitCode.OK
+        return ExitCode.INCOMPLETE if self.errors else ExitCode.OK
 
     def summary(self, run_id: str) -> SummaryRecord:
         """The last record of a run."""

@@ -34,8 +34,9 @@ class PlacedImage:
         return placement_ppi(self.placement, (width, height))
 
     def box_on_page(self, box: Box, width: int, height: int) -> tuple[float, float, float, float]:
-        """A pixel box in page points."""
-        return pixel_box_to_page(self.placement, box, (width, height))
+        """A pixel box in page points, to a hundredth of a point."""
+        x0, y0, x1, y1 = pixel_box_to_page(self.placement, box, (width, height))
+        return round(x0, 2), round(y0, 2), round(x1, 2), round(y1, 2)
 
 
 class PdfReader:

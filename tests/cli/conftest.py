@@ -154,7 +154,7 @@ def pipeline(monkeypatch):
     fake = types.ModuleType("semscan.engine.pipeline")
     state = SimpleNamespace(records=list(PAPER), calls=[])
 
-    def scan(paths, options, *, argv=(), progress=None, journal=None):
+    def scan(paths, options, *, argv=(), progress=None, journal=None, stop=bool):
         state.calls.append(SimpleNamespace(paths=tuple(paths), options=options, argv=tuple(argv), progress=progress))
         for record in state.records:
             if isinstance(record, BaseException):

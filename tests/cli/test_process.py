@@ -9,6 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -17,14 +18,16 @@ RUNNER = """
 import os, pickle, sys, time, types
 records = sys.argv.pop(1)
 fake = types.ModuleType("semscan.engine.pipeline")
-def scan(paths, options, *, argv=(), progress=None, journal=None):
+def scan(paths, options, *, argv=(), progress=None, journal=None, stop=bool):
     for record in pickle.load(open(records, "rb")):
         os.write(1, b"noise from a library")
         print("noise from python", flush=True)
         yield record
         if record.type == os.environ.get("SIGNAL_AFTER"):
-            os.kill(os.getpid(), int(os.environ["SIGNAL"]))
-            time.sleep(60)
+            for _ in range(int(os.environ.get("TIMES", 1))):
+                os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+            if not stop():
+                time.sleep(60)
 fake.scan = scan
 sys.modules["semscan.engine.pipeline"] = fake
 from semscan.cli.main import main
@@ -99,7 +102,7 @@ def test_closed_descriptors_are_no_error(command, tmp_path, closed):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_signals_end_a_run_in_order(command, tmp_path, name):
     environment = os.environ | {"SIGNAL_AFTER": "document", "SIGNAL": str(int(getattr(signal, name)))}
-    done = run(command("-o", str(tmp_path / "r.json"), "-f", "none"), env=environment)
+    done = run(command("-o", str(tmp_path / "r.json"), "-f", "none"), env=environment | {"TIMES": "2"})
     assert done.returncode == 130
     assert b"interrupted" in done.stderr
     assert b"Traceback" not in done.stderr
@@ -108,10 +111,19 @@ def test_signals_end_a_run_in_order(command, tmp_path, name):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r.json", "records.pickle"]
 
 
+def test_the_first_ctrl_c_lets_the_documents_in_hand_finish(command, tmp_path, sample):
+    environment = os.environ | {"SIGNAL_AFTER": "document", "SIGNAL": str(int(signal.SIGINT))}
+    records = [*sample.paper[:-1], replace(sample.paper[-1], exit_code=130)]
+    done = run(command("-o", str(tmp_path / "r.jsonl"), "-f", "none", records=records), env=environment)
+    assert done.returncode == 130
+    assert b"finishing the documents in hand" in done.stderr
+    assert (tmp_path / "r.jsonl").read_bytes().count(b"\n") == 7
+
+
 def test_an_ignored_hangup_stays_ignored(command, tmp_path):
     environment = os.environ | {"SIGNAL_AFTER": "summary", "SIGNAL": str(int(signal.SIGHUP))}
     words = command("-f", "none")
-    words[2] = words[2].replace("time.sleep(60)", "").replace("from semscan", "import signal\nfrom semscan", 1)
+    words[2] = words[2].replace("time.sleep(60)", "pass").replace("from semscan", "import signal\nfrom semscan", 1)
     words[2] = words[2].replace("import signal\n", "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n")
     assert run(words, env=environment).returncode == 0
 

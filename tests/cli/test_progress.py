@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from semscan.cli.progress import ProgressLine
+from semscan.cli.progress import ProgressLine, describe
 from semscan.engine.flow import Progress
 
 HALF = Progress(documents_done=6, documents_total=12, panels=1379, flagged=2, failed=1)
@@ -65,7 +65,17 @@ def test_plain_lines_for_a_log():
     line = ProgressLine("plain", stream, clock)
     for clock.now_s in (0.0, 5.0, 10.0, 30.0):
         line.update(HALF)
-    assert stream.getvalue() == "6/12 documents   1,379 panels   2 flagged   1 failed\n" * 3
+    state = "6/12 documents   1,379 panels   2 flagged   1 failed"
+    later = [f"{state}   0.6/s   0:10 left", f"{state}   0.2/s   0:30 left"]
+    assert stream.getvalue().splitlines() == [state, *later]
+
+
+def test_flags_stand_beside_those_expected_and_failures_are_named():
+    progress = Progress(90, None, 400, 3, 3, 2.04, {"encrypted": 2, "timeout": 1})
+    assert describe(progress, 45.0) == (
+        "90 documents   400 panels   3 flagged, 2.0 expected   3 failed (2 encrypted, 1 timeout)   2.0/s"
+    )
+    assert describe(Progress(1, 4001, 0, 0, 0), 1.0).endswith("1.0/s   1 h 06 min left")
 
 
 @pytest.mark.parametrize(("mode", "stream"), [("auto", io.StringIO()), ("none", Terminal())])

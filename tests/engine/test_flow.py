@@ -35,7 +35,7 @@ class ScriptedPool:
         self.documents = documents
 
     def run(self, tasks):
-        for (key, _), tries in zip(tasks, self.documents, strict=True):
+        for (key, _), tries in zip(tasks, self.documents, strict=False):
             for attempt, messages in enumerate(tries, 1):
                 for message in messages:
                     yield Progressed(key, attempt, message)
@@ -43,13 +43,14 @@ class ScriptedPool:
 
 @pytest.fixture
 def records(tmp_path):
-    def run(*documents, paths=None, batch_size=32):
+    def run(*documents, paths=None, batch_size=32, progress=None, stop=bool):
         bundle = load_bundle(str(model_file(tmp_path / "m.onnx")))
         files = [tmp_path / f"{i}.pdf" for i in range(len(documents))]
         for file in files:
             file.write_bytes(b"%PDF-")
         pool = ScriptedPool(*documents)
-        flow = Flow(bundle, FakeBackend(), ScanOptions(batch_size=batch_size), 0.05, pool, None, ScanStats())
+        chosen = ScanOptions(batch_size=batch_size)
+        flow = Flow(bundle, FakeBackend(), chosen, 0.05, pool, progress, ScanStats(), stop=stop)
         return list(flow.records(paths or files, "run"))
 
     return run
@@ -126,3 +127,20 @@ def test_nothing_supported_and_nothing_readable_are_different_endings(records, t
     (tmp_path / "notes.txt").write_text("hello")
     assert records(paths=[tmp_path / "notes.txt"])[-1].exit_code == ExitCode.NO_INPUT
     assert records(paths=[tmp_path / "missing.pdf"])[-1].exit_code == ExitCode.INCOMPLETE
+
+
+def test_once_stopped_the_documents_in_hand_are_finished_and_no_other_is_taken(records):
+    asked = iter([False, False, True])
+    one = [wire.Opened("sha256:d", 1), panel("a"), wire.Done()]
+    out = records(one_try := [one], one_try, one_try, stop=lambda: next(asked))
+    assert [r.status for r in of(DocumentRecord, out)] == ["assessed", "assessed"]
+    assert out[-1].exit_code == ExitCode.INTERRUPTED and out[-1].documents == {"read": 2, "failed": 0}
+
+
+def test_progress_tells_flags_beside_those_expected_and_failures_by_code(records):
+    seen = []
+    notice = NoticeRecord("error", NoticeCode.TIMEOUT, "0.pdf", "too long")
+    records([[wire.Noted(notice), wire.Done()]], [[wire.Opened("d", 1), panel("a"), wire.Done()]], progress=seen.append)
+    last = seen[-1]
+    assert (last.documents_done, last.failed, last.panels, last.failures) == (2, 1, 1, {NoticeCode.TIMEOUT: 1})
+    assert last.expected > 0
