@@ -95,10 +95,11 @@ def ranking_table(results: dict[str, Any]) -> list[str]:
             row = results["conditions"].get(condition, {}).get(group)
             if row:
                 low, high = row["auc_ci95"]
+                baseline = max(row["auc_smoothness_alone"], 1 - row["auc_smoothness_alone"])
                 lines.append(
                     f"| {label} | {name} | {row['n']} | {row['auc']:.3f} [{low:.3f}, {high:.3f}] | "
                     f"{row['tpr_at_5pct_fpr']:.2f} | {row['tpr_at_1pct_fpr']:.2f} | "
-                    f"{row['tpr_at_shipped_threshold']:.2f} | {max(row['auc_smoothness_alone'], 1 - row['auc_smoothness_alone']):.3f} |"
+                    f"{row['tpr_at_shipped_threshold']:.2f} | {baseline:.3f} |"
                 )
     return lines
 
