@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from semscan.engine.errors import DocumentUnusable, ImageUnusable, NoticeCode, Reason
 from semscan.engine.figures.kind import KindGate
 from semscan.engine.figures.survey import Place, Survey
@@ -187,8 +185,8 @@ def _prefix(doc_id: str, page: int, order: int) -> str:
 
 def _fingerprint(raster: Raster) -> str:
     """The same for the same stored bytes decoded to the same pixels: one stream may be drawn with two palettes."""
-    sample = np.ascontiguousarray(raster.grey[::SAMPLED_EVERY_PX, ::SAMPLED_EVERY_PX])
-    return f"{raster.sha256} {raster.grey.shape} {hashlib.sha256(sample).hexdigest()}"
+    sample = raster.grey[::SAMPLED_EVERY_PX, ::SAMPLED_EVERY_PX]
+    return f"{raster.sha256} {raster.grey.shape} {hashlib.sha256(sample.tobytes()).hexdigest()}"
 
 
 def _same(raster: Raster) -> Raster:
