@@ -100,13 +100,18 @@ def build(target: Path) -> None:
     paper = Paper("A demonstration document with simulated and generated images")
     paper.title(TITLE, "The semscan authors", "Made by a program; no specimen, no instrument, no results", ABSTRACT)
     figure = compound(
-        [simulated("powder", 11, bar=True), simulated("dimples", 12), simulated("foam", 13), simulated("fibres", 14)]
+        [
+            simulated("powder", 11, bar=True),
+            simulated("dimples", 12),
+            simulated("foam", 13, contrast=34),
+            simulated("grains", 14, contrast=36),
+        ]
     )
     paper.wide_figure(
         jpeg(figure, 85),
         figure.size,
         "Fig. 1. Simulated micrographs. (a) Atomised powder with an information bar as instruments print it. "
-        "(b) Ductile fracture. (c) Porous ceramic. (d) Fibre mat. All four are renderings of height maps with "
+        "(b) Ductile fracture. (c) Porous ceramic. (d) Polished metal. All four are renderings of height maps with "
         "counting noise.",
         bottom=True,
     )
@@ -116,7 +121,7 @@ def build(target: Path) -> None:
     paper.new_page()
     figure = compound([generated(name) for name in ("one", "two", "three", "four")])
     paper.wide_figure(
-        jpeg(figure, 90),
+        jpeg(figure, 88),
         figure.size,
         "Fig. 2. Generated micrographs. Each panel is a simulated micrograph that one autoencoder drew again: "
         + " ".join(
@@ -135,7 +140,7 @@ def build(target: Path) -> None:
     paper.wide_figure(
         jpeg(figure, 88),
         figure.size,
-        "Fig. 3. A figure of mixed kinds. (a) Simulated micrograph of a polished metal. "
+        "Fig. 3. A figure of mixed kinds. (a) Simulated micrograph of a ductile fracture. "
         f"(b) Generated micrograph. {origin('five')}. (c) Picture of a landscape, drawn by a formula. "
         "(d) Invented load curves.",
     )
@@ -170,11 +175,17 @@ def build(target: Path) -> None:
 
 
 def simulated(
-    scene: str, seed: int, *, size: tuple[int, int] = PANEL_PX, bar: bool = False, plain: bool = False
+    scene: str,
+    seed: int,
+    *,
+    size: tuple[int, int] = PANEL_PX,
+    bar: bool = False,
+    plain: bool = False,
+    contrast: float = 38.0,
 ) -> Grey:
     """A simulated micrograph with a scale bar, or with an information bar below (as part of ``size``)."""
     bar_px = 28 if bar else 0
-    scope = Microscope(dose=60 + 30 * (seed * 0.37 % 1), beam_px=0.65 + 0.2 * (seed * 0.61 % 1))
+    scope = Microscope(60 + 30 * (seed * 0.37 % 1), 0.65 + 0.2 * (seed * 0.61 % 1), contrast=contrast)
     grey = micrograph(scene, seed, (size[0], size[1] - bar_px), scope)
     if plain:
         return grey
@@ -214,7 +225,7 @@ def compound(panels: list[Grey]) -> Image.Image:
 
 def mixed() -> Image.Image:
     """Micrographs, a plot and a photograph-like picture in one colour figure."""
-    sheet = compound([simulated("grains", 17), generated("five")]).convert("RGB")
+    sheet = compound([simulated("dimples", 17, contrast=46), generated("five")]).convert("RGB")
     width, height = PANEL_PX
     tall = Image.new("RGB", (sheet.width, 2 * height + GUTTER_PX), "white")
     tall.paste(sheet, (0, 0))
