@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_ROWS = 256
+_ROWS = 64
+"""Rows in float64 at a time: as many as stay in the cache."""
+
 _FLOOR = 0.05
 
 
@@ -33,15 +35,41 @@ def smoothness(grey: NDArray[np.uint8]) -> float:
     """
     if min(grey.shape) < 3:
         raise ValueError(f"smoothness needs at least 3 x 3 pixels, not {grey.shape}")
+    squares, across, down = _neighbour_products(grey)
     second = central = 0
-    for start in range(0, grey.shape[0], _ROWS):
-        # Two rows of overlap: every vertical triple is counted once, every horizontal one too.
-        block = grey[start : start + _ROWS + 2].astype(np.int32)
-        rows = block[:_ROWS]
-        triples = [(rows[:, :-2], rows[:, 1:-1], rows[:, 2:]), (block[:-2], block[1:-1], block[2:])]
-        for before, here, after in triples:
-            second += int(np.square(before - 2 * here + after).sum(dtype=np.int64))
-            central += int(np.square(after - before).sum(dtype=np.int64))
+    for plane, (one, two) in ((grey, across), (grey.T, down)):
+        first, after_first, before_last, last = (plane[:, at].astype(np.int64) for at in (0, 1, -2, -1))
+        before = squares - int(before_last @ before_last) - int(last @ last)
+        here = squares - int(first @ first) - int(last @ last)
+        after = squares - int(first @ first) - int(after_first @ after_first)
+        beside = 2 * one - int(before_last @ last) - int(first @ after_first)
+        second += before + 4 * here + after - 4 * beside + 2 * two
+        central += before + after - 2 * two
     height, width = grey.shape
     count = height * (width - 2) + (height - 2) * width
     return float(np.log((second / count + _FLOOR) / (central / 4 / count + _FLOOR)))
+
+
+def _neighbour_products(grey: NDArray[np.uint8]) -> tuple[int, tuple[int, int], tuple[int, int]]:
+    """Sums of ``x[i] x[i]``, and of ``x[i] x[i+1]`` and ``x[i] x[i+2]`` along rows and along columns.
+
+    All squares of differences are made of these. They are whole numbers far below 2 ** 53, so that float64, in which
+    products are fastest, holds them exactly in whatever order they are added.
+    """
+    height, width = grey.shape
+    squares = across_one = across_two = down_one = down_two = 0
+    for start in range(0, height, _ROWS):
+        block = grey[start : start + _ROWS + 2].astype(np.float64)  # two rows of overlap for the vertical products
+        rows = min(_ROWS, height - start)
+        pixels = block.ravel()
+        own = pixels[: rows * width]
+        squares += int(own @ own)
+        # One long vector is faster than many rows; the products across the ends of rows are taken off again.
+        ends, starts = block[: rows - 1], block[1:rows]
+        across_one += int(own[:-1] @ own[1:]) - int(ends[:, -1] @ starts[:, 0])
+        across_two += int(own[:-2] @ own[2:]) - int(ends[:, -2] @ starts[:, 0]) - int(ends[:, -1] @ starts[:, 1])
+        one_below = min(rows, len(block) - 1) * width
+        two_below = max(0, min(rows, len(block) - 2)) * width
+        down_one += int(pixels[:one_below] @ pixels[width : width + one_below])
+        down_two += int(pixels[:two_below] @ pixels[2 * width : 2 * width + two_below])
+    return squares, (across_one, across_two), (down_one, down_two)
