@@ -101,7 +101,8 @@ def zip_members(file: BinaryIO, budget: Budget) -> Iterator[Member]:
     with archive:
         for info in archive.infolist():
             mode = info.external_attr >> 16
-            if info.is_dir() or (stat.S_IFMT(mode) and not stat.S_ISREG(mode)):
+            folder = info.filename.endswith("/")  # is_dir() fails on an empty name
+            if folder or (stat.S_IFMT(mode) and not stat.S_ISREG(mode)):
                 continue
             yield Member(info.filename, info.file_size, _zip_opener(archive, info, budget), bool(info.flag_bits & 1))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import lzma
 import re
@@ -147,7 +148,7 @@ def damage(refusal: type[Refused]) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # EINVAL: a nonsensical offset
             raise Ended(NoticeCode.UNREADABLE, f"the archive cannot be read: {error.strerror}") from error
         detail = clean_text(str(error))[:120] or type(error).__name__
         raise refusal(NoticeCode.ARCHIVE_CORRUPT, f"the archive is damaged: {detail}") from error

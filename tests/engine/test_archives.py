@@ -146,8 +146,11 @@ def test_names_are_only_labels(read, scratch, pack):
     assert labels == ["etc/a.pdf", "b.pdf", "temp/c.pdf", "x/[31md.pdf", "a/e.pdf", "f.pdf"]
 
 
-def test_a_name_of_nothing_and_a_name_of_novel_length():
+def test_a_name_of_nothing_and_a_name_of_novel_length(read):
     assert clean_name("../..") == clean_name("\0") == "unnamed"
+    nameless = zipped({"a.pdf": PDF})
+    place = nameless.index(b"PK\x01\x02") + 28
+    assert read("x.zip", nameless[:place] + b"\0" + nameless[place + 1 :])[0][0] == NoticeCode.ARCHIVE_CORRUPT
     assert len(clean_name("a" * 60_000 + ".pdf")) == 500 and clean_name("a" * 60_000 + ".pdf").endswith(".pdf")
     assert clean_name("caf\udce9.pdf") == "caf.pdf"
     assert archive_kind("._x.zip") is None and archive_kind("a/X.DOCX") and archive_kind("gz") is None
