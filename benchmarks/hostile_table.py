@@ -96,8 +96,8 @@ def main() -> None:
             "`benchmarks/hostile_table.py`.",
             "",
             f"Options: {options.jobs} workers, {options.timeout_s:g} s for a document. Exit code {summary.exit_code}. "
-            f"{summary.seconds:.0f} s on {machine['cpu']}. Workers that crashed: {total['worker_crashed']}; out of memory: "
-            f"{total['out_of_memory']}; out of time: {total['timeout']}; left behind: 0 (checked).",
+            f"{summary.seconds:.0f} s on {machine['cpu']}. Workers that crashed: {total['worker_crashed']}; out of "
+            f"memory: {total['out_of_memory']}; out of time: {total['timeout']}; left behind: 0 (checked).",
             "",
             *table(outcomes, reasons, summary),
             "",
