@@ -9,11 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-from pdf_factory import Pdf, encode, micrograph
+from pdf_factory import Pdf, micrograph
 from test_bundle import model_file
 
 from semscan.engine.sinks.sqlite import SqliteSink
+
+DOCUMENTS, KILLS = 500, 20
 
 RUN = """
 import sys
@@ -56,29 +57,33 @@ def vars_of(record) -> dict:
     return to_jsonable(record)
 
 
-@pytest.fixture
-def archive(tmp_path):
+def archive(tmp_path, documents: int):
+    """Small PDFs of one or two pages, no two alike; every tenth file is broken."""
     folder = tmp_path / "papers"
     folder.mkdir()
-    for number in range(60):
+    textures = [micrograph(400, 400, seed) for seed in range(4)]
+    for number in range(documents):
         pdf = Pdf()
         for page in range(1 + number % 2):
-            image = encode(micrograph(160, 200, 2 * number + page), "JPEG", quality=92)
-            pdf.page("300 0 0 240 50 400 cm /I Do", I=pdf.jpeg(image))
+            cut = textures[page][number % 200 :, number // 3 % 200 :][:140, :150]
+            pdf.page("300 0 0 240 50 400 cm /I Do", I=pdf.flate(150, 140, cut.tobytes()))
         (folder / f"{number:03}.pdf").write_bytes(pdf.build() if number % 10 else b"broken")
     return folder
 
 
-def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path, archive):
+def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path):
+    papers = archive(tmp_path, DOCUMENTS)
     model = model_file(tmp_path / "m.onnx")
-    subprocess.run(command(archive, model, tmp_path / "whole.sqlite", 2), check=True)
+    subprocess.run(command(papers, model, tmp_path / "whole.sqlite", 2), check=True)
     expected = contents(tmp_path / "whole.sqlite")
-    assert len(expected["documents"]) == 60 and expected["summary"][0] == {"read": 54, "failed": 6}
+    failed = DOCUMENTS // 10
+    assert len(expected["documents"]) == DOCUMENTS
+    assert expected["summary"][0] == {"read": DOCUMENTS - failed, "failed": failed}
 
     target, rng, kills, seen = tmp_path / "cut.sqlite", random.Random(7), 0, []
-    for _ in range(6):
-        process = subprocess.Popen(command(archive, model, target, 2))
-        time.sleep(rng.uniform(0.5, 1.1))
+    for _ in range(KILLS):
+        process = subprocess.Popen(command(papers, model, target, 2))
+        time.sleep(rng.uniform(0.3, 1.0))
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
@@ -87,20 +92,21 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path, archive):
             sink = SqliteSink(target, resume=True)
             seen.append(len(list(sink.done())))
             sink.close()
-    subprocess.run(command(archive, model, target, 1), check=True)
+    subprocess.run(command(papers, model, target, 1), check=True)
     assert kills, "no run was killed: this test would prove nothing"
     assert seen == sorted(seen), "documents were lost between two runs"
     assert contents(target) == expected
 
 
-def test_changed_documents_are_done_again_and_unchanged_ones_are_not(tmp_path, archive):
+def test_changed_documents_are_done_again_and_unchanged_ones_are_not(tmp_path):
+    papers = archive(tmp_path, 40)
     model = model_file(tmp_path / "m.onnx")
     target = tmp_path / "run.sqlite"
-    subprocess.run(command(archive, model, target, 2), check=True)
+    subprocess.run(command(papers, model, target, 2), check=True)
     before = contents(target)["documents"]
-    (archive / "001.pdf").write_bytes((archive / "002.pdf").read_bytes())
+    (papers / "001.pdf").write_bytes((papers / "002.pdf").read_bytes())
     seconds = stored_seconds(target)
-    subprocess.run(command(archive, model, target, 2), check=True)
+    subprocess.run(command(papers, model, target, 2), check=True)
     after = contents(target)["documents"]
     assert set(after) == set(before)
     changed = {path for path in after if after[path] != before[path]}
