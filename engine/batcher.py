@@ -35,12 +35,21 @@ class _Open:
     missing: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Run(Generic[Key]):
+    """Tiles of one panel that lie side by side in a batch: those from ``first`` on, ``count`` of them."""
+
+    key: Key
+    first: int
+    count: int
+
+
 @dataclass(slots=True)
 class _Sent(Generic[Key]):
     """A batch that the inference thread has."""
 
     logits: Future[NDArray[np.float32]]
-    slots: list[tuple[Key, int]]
+    runs: list[_Run[Key]]
     tiles: NDArray[np.uint8]
 
 
@@ -58,7 +67,8 @@ class Batcher(Generic[Key]):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="semscan-inference")
         self._spare = [np.zeros((batch_size, 1, tile_px, tile_px), np.uint8) for _ in range(BATCHES)]
         self._batch = self._spare.pop()
-        self._slots: list[tuple[Key, int]] = []
+        self._runs: list[_Run[Key]] = []
+        self._filled = 0
         self._first_at = 0.0
         self._sent: deque[_Sent[Key]] = deque()
         self._open: dict[Key, _Open] = {}
@@ -74,26 +84,30 @@ class Batcher(Generic[Key]):
             Panels completed by now with their logits, float32 [n] in the order of their tiles.
         """
         self._open[key] = _Open(np.empty(len(tiles), np.float32), len(tiles))
-        done = []
-        for index, tile in enumerate(tiles):
-            if not self._slots:
+        done: list[tuple[Key, NDArray[np.float32]]] = []
+        first = 0
+        while first < len(tiles):
+            if not self._filled:
                 self._first_at = time.monotonic()
-            self._batch[len(self._slots)] = tile
-            self._slots.append((key, index))
-            if len(self._slots) == len(self._batch):
+            count = min(len(self._batch) - self._filled, len(tiles) - first)
+            self._batch[self._filled : self._filled + count] = tiles[first : first + count]
+            self._runs.append(_Run(key, first, count))
+            self._filled += count
+            first += count
+            if self._filled == len(self._batch):
                 done += self._send()
         return done + self._collect(wait=False)
 
     def poll(self) -> list[tuple[Key, NDArray[np.float32]]]:
         """Panels completed by now; a batch that has waited too long is sent as it is."""
         done = []
-        if self._slots and time.monotonic() - self._first_at > OLDEST_S:
+        if self._filled and time.monotonic() - self._first_at > OLDEST_S:
             done = self._send()
         return done + self._collect(wait=False)
 
     def flush(self) -> list[tuple[Key, NDArray[np.float32]]]:
         """Score all that is there; returns the panels completed by it."""
-        done = self._send() if self._slots else []
+        done = self._send() if self._filled else []
         return done + self._collect(wait=True)
 
     def close(self) -> None:
@@ -101,9 +115,9 @@ class Batcher(Generic[Key]):
         self._thread.shutdown(cancel_futures=True)
 
     def _send(self) -> list[tuple[Key, NDArray[np.float32]]]:
-        self._batch[len(self._slots) :] = 0
-        self._sent.append(_Sent(self._thread.submit(self._backend.infer, self._batch), self._slots, self._batch))
-        self._slots = []
+        self._batch[self._filled :] = 0
+        self._sent.append(_Sent(self._thread.submit(self._backend.infer, self._batch), self._runs, self._batch))
+        self._runs, self._filled = [], 0
         done = [] if self._spare else self._completed_by(self._sent.popleft())
         self._batch = self._spare.pop()
         return done
@@ -119,10 +133,12 @@ class Batcher(Generic[Key]):
 
     def _fill_in(self, batch: _Sent[Key], logits: NDArray[np.float32]) -> Iterator[tuple[Key, NDArray[np.float32]]]:
         self._spare.append(batch.tiles)
-        for (key, index), logit in zip(batch.slots, logits, strict=False):
-            panel = self._open[key]
-            panel.logits[index] = logit
-            panel.missing -= 1
+        position = 0
+        for run in batch.runs:
+            panel = self._open[run.key]
+            panel.logits[run.first : run.first + run.count] = logits[position : position + run.count]
+            position += run.count
+            panel.missing -= run.count
             if not panel.missing:
-                yield key, panel.logits
-                del self._open[key]
+                yield run.key, panel.logits
+                del self._open[run.key]

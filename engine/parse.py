@@ -28,6 +28,7 @@ _PARTS: dict[type[Any], dict[str, type[Any]]] = {
     DocumentRecord: {"counts": Counts},
     PanelRecord: {"image": ImageRecord, "kind": KindRecord, "reference": ReferenceRecord},
 }
+_NO_PARTS: dict[str, type[Any]] = {}
 
 Type = TypeVar("Type")
 
@@ -50,14 +51,12 @@ def build(cls: type[Type], data: dict[str, Any]) -> Type:
     """One record or part of one; JSON's lists are tuples again.
 
     Raises:
-        TypeError: a field is missing or unknown.
+        TypeError: a field is missing or unknown, or a part is not one.
     """
-    parts = _PARTS.get(cls, {})
-    values = {}
-    for name, value in data.items():
-        if name == "type":
-            continue
-        if name in parts and value is not None:
-            value = build(parts[name], value)
-        values[name] = tuple(value) if isinstance(value, list) else value
+    if not isinstance(data, dict):
+        raise TypeError(f"{cls.__name__} from {type(data).__name__}")
+    values = {name: tuple(value) if type(value) is list else value for name, value in data.items() if name != "type"}
+    for name, part in _PARTS.get(cls, _NO_PARTS).items():
+        if data.get(name) is not None:
+            values[name] = build(part, data[name])
     return cls(**values)

@@ -14,6 +14,10 @@ from typing import Any, ClassVar, TypeAlias
 
 SCHEMA = "semscan/1"
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
+_names_of: dict[type[Any], tuple[str, ...] | None] = {}
+
 
 def to_jsonable(value: Any) -> Any:
     """Plain JSON types for a record or a part of one; a record's ``type`` comes first.
@@ -21,9 +25,11 @@ def to_jsonable(value: Any) -> Any:
     >>> to_jsonable(Tool(version="1.2"))
     {'version': '1.2'}
     """
-    if is_dataclass(value) and not isinstance(value, type):
-        head = {"type": value.type} if hasattr(value, "type") else {}
-        return head | {f.name: to_jsonable(getattr(value, f.name)) for f in fields(value)}
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if (names := _field_names(kind)) is not None:
+        return {name: to_jsonable(getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, dict):
@@ -31,6 +37,14 @@ def to_jsonable(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_jsonable(item) for item in value]
     return value
+
+
+def _field_names(kind: type[Any]) -> tuple[str, ...] | None:
+    """What is written of a dataclass, ``type`` first; ``None`` for any other type."""
+    if kind not in _names_of:
+        head = ("type",) if hasattr(kind, "type") else ()
+        _names_of[kind] = (*head, *(field.name for field in fields(kind))) if is_dataclass(kind) else None
+    return _names_of[kind]
 
 
 def label(container: Sequence[str], path: str) -> str:
