@@ -189,7 +189,8 @@ class _ShortReads:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1, /) -> bytes:
-        data = self._file.read(self._most_bytes + 1 if size < 0 else min(size, self._most_bytes + 1))
+        size = CHUNK_BYTES if size < 0 else size  # "all" is asked for at the end only, where 64 KiB are left
+        data = self._file.read(min(size, self._most_bytes + 1))
         if len(data) > self._most_bytes:
             raise Ended(NoticeCode.ARCHIVE_LIMIT, "its list of files is too long (--archive-files allows more)")
         return data
