@@ -194,7 +194,7 @@ class _Block:
             return ""
         paper = f"a genuine paper with {wording.count(len(self._assessed), 'panel')} shows one or more flags"
         share = wording.percent(self._document.p_any_false_flag)
-        return f" At {wording.one_in(self._rate)}, {paper} {share} of the time."
+        return f" At {wording.one_in(self._rate)}, {paper} up to {share} of the time."
 
 
 def _run_lines(run: RunRecord, style: Style) -> list[str]:

@@ -44,7 +44,7 @@ def test_a_paper_with_a_flag(sample):
           4     Fig. 2  b      412x309  JPEG q~80, 300 ppi  1 in 240 score this high (130-500)   LOOK
 
           1 other panel lies in the ordinary range. At 1 in 100, a genuine paper with 2 panels shows one or more flags
-          13 % of the time.
+          up to 13 % of the time.
           Suggested step: ask the authors for the original instrument file of Fig. 2 b.
 
           Not assessed
@@ -68,7 +68,7 @@ def test_a_paper_without_a_flag(sample):
 
           no panel flagged
           2 panels lie in the ordinary range, 1 at its upper end (level note, listed with --show all). At 1 in 100, a
-          genuine paper with 3 panels shows one or more flags 13 % of the time.
+          genuine paper with 3 panels shows one or more flags up to 13 % of the time.
         """)
 
 
