@@ -83,8 +83,10 @@ def _bar_height(panel: NDArray[np.uint8]) -> int:
     signed = thinned.grey.astype(np.int16)
     for level in _ground_levels(thinned):
         distance = np.abs(signed - level)
-        # The tightest tolerance tells a black bar from a black picture; the widest one sees over a line of text.
-        end = max(_end_of_bar(thinned, distance, level, tolerance) for tolerance in _TOLERANCES)
+        end = 0
+        if (_ground_shares(distance, max(_TOLERANCES)) >= _GROUND_IN_EDGE_ROW).any():  # otherwise none sees a bar
+            # The tightest tolerance tells a black bar from a black picture; the widest one sees over a line of text.
+            end = max(_end_of_bar(thinned, distance, level, tolerance) for tolerance in _TOLERANCES)
         if end:
             # The last block of a JPEG bar rings from the picture beside it; it still is bar.
             fringe = (distance[end : end + _JPEG_BLOCK_PX] <= max(_TOLERANCES)).mean(axis=1)
@@ -102,9 +104,15 @@ def _ground_levels(strip: _Strip) -> list[int]:
     return [commonest] + [level for level in (0, 255) if abs(level - commonest) > _TOLERANCES[0]]
 
 
+def _ground_shares(distance: NDArray[np.int16], tolerance: int) -> NDArray[np.float64]:
+    """Share of each row that is as near to the ground's level as ``tolerance``."""
+    shares: NDArray[np.float64] = np.count_nonzero(distance <= tolerance, axis=1) / distance.shape[1]
+    return shares
+
+
 def _end_of_bar(strip: _Strip, distance: NDArray[np.int16], level: int, tolerance: int) -> int:
     """First row beyond a bar with a ground of this level, 0 when no row makes a convincing end."""
-    ground = np.count_nonzero(distance <= tolerance, axis=1) / distance.shape[1]
+    ground = _ground_shares(distance, tolerance)
     rows = np.arange(len(ground))
     # A few rows beyond the edge are skipped: JPEG and resampling blur it.
     edges = (ground[:-4] >= _GROUND_IN_EDGE_ROW) & (ground[1:-3] < _GROUND_IN_EDGE_ROW)

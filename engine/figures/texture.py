@@ -80,9 +80,12 @@ def _reduced(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _blurred(small: NDArray[np.float32], radius: int) -> NDArray[np.float64]:
     """Means over squares of ``2 radius + 1`` pixels; loses ``radius`` pixels on each side."""
     size = 2 * radius + 1
-    sums = np.cumsum(np.pad(small, ((1, 0), (0, 0))), axis=0, dtype=np.float64)
+    height, width = small.shape
+    sums = np.zeros((height + 1, width))
+    np.cumsum(small, axis=0, dtype=np.float64, out=sums[1:])
     rows = sums[size:] - sums[:-size]
-    sums = np.cumsum(np.pad(rows, ((0, 0), (1, 0))), axis=1)
+    sums = np.zeros((len(rows), width + 1))
+    np.cumsum(rows, axis=1, out=sums[:, 1:])
     blurred: NDArray[np.float64] = (sums[:, size:] - sums[:, :-size]) / size**2
     return blurred
 
