@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from io import BufferedReader
 from pathlib import Path
 from typing import TypeAlias
@@ -103,6 +104,7 @@ class Unpacker:
 
     def _each(self, archive: _Archive, members: Iterator[Member]) -> Iterator[Found]:
         told = False
+        names = _Names()
         for member in members:
             archive.budget.take_file()
             name = clean_name(member.name)
@@ -114,6 +116,7 @@ class Unpacker:
             wanted = self._selection.admits(relative) if media_type else kind and self._selection.enters(relative)
             if not wanted:
                 continue
+            name = names.distinct(name)
             if member.encrypted:
                 if not told:
                     yield _notice(_ENCRYPTED, label(archive.container[:-1], archive.container[-1]))
@@ -139,6 +142,26 @@ class Unpacker:
         except TooMuch:
             message = f"the file has more than the limit of {self._max_file_mib} MiB"
             raise Refused(NoticeCode.FILE_TOO_LARGE, message) from None
+
+
+class _Names:
+    """Keeps the names in one archive apart: records and resumed runs know a document by its path."""
+
+    def __init__(self) -> None:
+        self._times: dict[bytes, int] = {}  # by digest: there may be millions; a collision costs a needless number
+
+    def distinct(self, name: str) -> str:
+        """The name, numbered if it was met before: ``a.pdf#2``."""
+        candidate = name
+        while times := self._times.get(_digest(candidate)):
+            self._times[_digest(name)] = times = max(times, self._times[_digest(name)]) + 1
+            candidate = f"{name}#{times}"
+        self._times[_digest(candidate)] = 1
+        return candidate
+
+
+def _digest(name: str) -> bytes:
+    return blake2b(name.encode(), digest_size=8).digest()
 
 
 _ENCRYPTED = Refused(

@@ -174,10 +174,12 @@ def test_links_and_devices_are_passed_over(read):
     assert read("x.zip", file.getvalue()) == [(NoticeCode.NO_SUPPORTED_FILES, "x.zip")]
 
 
-def test_duplicate_names_are_all_read(read):
+def test_duplicate_names_are_all_read_and_told_apart(read):
     with pytest.warns(UserWarning, match="Duplicate"):
-        data = zipped([("a.pdf", PDF + b"1"), ("a.pdf", PDF + b"2")])
-    assert [content[-1:] for _, content in read("x.zip", data)] == [b"1", b"2"]
+        data = zipped([("a.pdf", PDF + b"1"), ("a.pdf", PDF + b"2"), ("../a.pdf", PDF + b"3")])
+    assert [(label, content[-1:]) for label, content in read("x.zip", data)] == [
+        ("x.zip!a.pdf", b"1"), ("x.zip!a.pdf#2", b"2"), ("x.zip!a.pdf#3", b"3"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
