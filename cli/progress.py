@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 BAR_COLUMNS = 24
 BAR_PERIOD_S = 0.1
 PLAIN_PERIOD_S = 10.0
+SHORTEST_MEASURE_S = 1.0
+"""Before that a rate would be a guess."""
 
 
 class ProgressLine:
@@ -37,15 +39,13 @@ class ProgressLine:
         self._mode = ("bar" if stream.isatty() else "none") if mode == "auto" else mode
         self._stream, self._clock, self._columns = stream, clock, columns
         self._next_s = float("-inf")
-        self._began_s: float | None = None
+        self._began_s = clock()
         self._shown = ""
 
     def update(self, progress: Progress) -> None:
         """Show the state, unless the last one was shown a moment ago."""
         if self._mode == "none" or self._clock() < self._next_s:
             return
-        if self._began_s is None:
-            self._began_s = self._clock()
         state = describe(progress, self._clock() - self._began_s)
         self._next_s = self._clock() + (BAR_PERIOD_S if self._mode == "bar" else PLAIN_PERIOD_S)
         if self._mode == "plain":
@@ -77,7 +77,7 @@ def describe(progress: Progress, seconds: float = 0.0) -> str:
 
     Args:
         progress: the state.
-        seconds: since the scan began; 0 leaves out what would be guessed from it.
+        seconds: since the scan began; under a second the rate is left out.
     """
     done, total = progress.documents_done, progress.documents_total
     parts = [f"{done:,}{'' if total is None else f'/{total:,}'} documents", f"{progress.panels:,} panels"]
@@ -86,7 +86,7 @@ def describe(progress: Progress, seconds: float = 0.0) -> str:
     if progress.failed:
         codes = ", ".join(f"{count:,} {code}" for code, count in sorted(progress.failures.items()))
         parts.append(f"{progress.failed:,} failed" + (f" ({codes})" if codes else ""))
-    if seconds > 0 and done:
+    if seconds >= SHORTEST_MEASURE_S and done:
         parts.append(f"{done / seconds:.1f}/s")
         if total:
             parts.append(f"{_duration((total - done) * seconds / done)} left")
