@@ -24,7 +24,8 @@ def model_card(model_id: str, calibration: dict[str, Any], results: dict[str, An
         f"| {d['data_set']} | {d['split']} | {d['files']} | {d['independent_sources']} | {d['licence']} |"
         for d in provenance["data"]
     ]
-    trained_on = len(results["test"]["reconstructions"]) - len(results["held_out"]) - len(results["faithful"])
+    apart = {*results["held_out"], *results["faithful"]}
+    trained_on = [name for name in results["test"]["reconstructions"] if name not in apart]
     held = ", ".join(results["held_out"]) or "none"
     smooth = (
         f"A straight line in the panel's smoothness\n(slope {line['slope']:.3f}) is taken out of the score."
@@ -43,8 +44,8 @@ of its tile logits. {smooth}
 A score is then compared with genuine panels stored in the same way.
 
 ## What it learned from
-Genuine micrographs and *reconstructions* of them by {trained_on} autoencoders
-(nearest, bilinear, transposed convolution 4/2 and 3/2, pixel shuffle, FIR; plain, variational, vector-quantised),
+Genuine micrographs and *reconstructions* of them by {len(trained_on)} autoencoders, named by recipe and up-sampler or
+bottleneck ({", ".join(trained_on)}),
 made moment-equal to their partners, partly blended with them, and sent through one identical chain of resampling,
 filtering and JPEG compression with the same random draw.
 Held out of the detector's training: {held}.
