@@ -1,7 +1,9 @@
 """From one document to its panels, inside a worker: open > placements > pixels > panels.
 
 Failures become messages; a panel is either sent with tiles, to be scored, or sent complete with the reason why it was
-not assessed. An image that is drawn again is reported again, decoded and scored once.
+not assessed. An image that is drawn again in its document is reported again, decoded and scored once. An image that an
+earlier document held is not decoded again either, but its record does not say so: what a document's records hold must
+not depend on what else the worker has read.
 """
 
 from __future__ import annotations
@@ -11,14 +13,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from semscan.engine.errors import DocumentUnusable, ImageUnusable, NoticeCode, Reason
+from semscan.engine.figures.findings import Finding, Place
 from semscan.engine.figures.kind import KindGate
-from semscan.engine.figures.survey import Place, Survey
+from semscan.engine.figures.memory import ImageMemory, Remembered
+from semscan.engine.figures.survey import Survey
 from semscan.engine.geometry import Box
 from semscan.engine.imagefile import decode_image_file
 from semscan.engine.pdf.reader import PdfReader, PlacedImage
-from semscan.engine.pdf.wire import Done, Message, Noted, Opened, Task
+from semscan.engine.pdf.wire import Done, Found, Message, Noted, Opened, Task
 from semscan.engine.raster import Raster
 from semscan.engine.records import NoticeRecord, PanelRecord
 from semscan.engine.stats import Stopwatch
@@ -35,6 +40,7 @@ class Examiner:
 
     def __init__(self) -> None:
         self._gate = KindGate.load()
+        self._memory = ImageMemory()
 
     def examine(self, task: Task, emit: Callable[[Message], None]) -> Done:
         """Examine one document.
@@ -50,7 +56,16 @@ class Examiner:
             DocumentUnusable: the document as a whole cannot be examined.
             MemoryError: it needs more memory than the worker may use.
         """
-        return _Examination(task, emit, self._gate).run()
+        return _Examination(task, emit, self._gate, self._memory).run()
+
+
+class _Stored(Protocol):
+    """An image, read but not decoded; ``identity`` is that of all images which decode to the same raster."""
+
+    @property
+    def identity(self) -> str | None: ...
+
+    def decode(self) -> Raster: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +74,27 @@ class _Image:
 
     key: str
     place: Place
+    open: Callable[[], _Stored]
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """An image of an image file."""
+
+    identity: str | None
     decode: Callable[[], Raster]
 
 
 class _Examination:
-    def __init__(self, task: Task, emit: Callable[[Message], None], gate: KindGate) -> None:
+    def __init__(self, task: Task, emit: Callable[[Message], None], gate: KindGate, memory: ImageMemory) -> None:
         self._task = task
         self._emit = emit
         self._watch = Stopwatch()
-        self._survey = Survey(task, gate, emit, self._watch)
+        self._survey = Survey(task, gate, self._watch)
+        self._memory = memory
+        self._rules = _rules(task)
         self._seen: dict[str, list[PanelRecord]] = {}
-        self._images = self._figures = 0
+        self._images = self._figures = self._frames = 0
 
     def run(self) -> Done:
         with self._watch.stage("open"):
@@ -112,20 +137,37 @@ class _Examination:
             box_on_page=image.box_on_page,
         )
         key = f"{xref} 0" if xref else prefix
-        return _Image(key, place, partial(reader.decode, image.placement, self._task.max_pixels))
+        return _Image(key, place, partial(reader.open_image, image.placement, self._task.max_pixels))
 
     def _file_images(self, data: bytes, doc_id: str) -> Iterator[_Image]:
-        with self._watch.stage("decode"):
-            try:
-                rasters = decode_image_file(data, self._task.max_pixels)
-            except ImageUnusable as error:
-                raise DocumentUnusable(NoticeCode.CORRUPT, f"the image cannot be used: {error.detail}") from error
-        self._emit(Opened(doc_id, len(rasters)))
-        for page, raster in enumerate(rasters, 1):
+        self._frames = self._known_frames(doc_id)
+        rasters = [] if self._frames else self._decode_file(data)
+        self._frames = self._frames or len(rasters)
+        self._emit(Opened(doc_id, self._frames))
+        for page in range(1, self._frames + 1):
             prefix = _prefix(doc_id, page, 1)
             record = PanelRecord(panel_id=prefix, doc_id=doc_id, status="not_assessed", page=page)
             place = Place(record, "file", None, lambda width, height: None, lambda box, width, height: None)
-            yield _Image(prefix, place, partial(_same, raster))
+            frame = _Frame(_frame_identity(doc_id, page), partial(self._frame, rasters, data, page))
+            yield _Image(prefix, place, partial(_same, frame))
+
+    def _known_frames(self, doc_id: str) -> int:
+        """How many images a file has, if all of them are remembered; otherwise 0."""
+        first = self._remembered(_frame_identity(doc_id, 1))
+        if first is None:
+            return 0
+        rest = range(2, first.frames + 1)
+        return first.frames if all(self._remembered(_frame_identity(doc_id, page)) for page in rest) else 0
+
+    def _decode_file(self, data: bytes) -> list[Raster]:
+        with self._watch.stage("decode"):
+            try:
+                return decode_image_file(data, self._task.max_pixels)
+            except ImageUnusable as error:
+                raise DocumentUnusable(NoticeCode.CORRUPT, f"the image cannot be used: {error.detail}") from error
+
+    def _frame(self, rasters: list[Raster], data: bytes, page: int) -> Raster:
+        return (rasters or self._decode_file(data))[page - 1]
 
     def _examine(self, image: _Image) -> None:
         if image.key in self._seen:
@@ -133,23 +175,64 @@ class _Examination:
             return
         try:
             with self._watch.stage("decode"):
-                raster = image.decode()
+                stored = image.open()
+                name = self._name(stored.identity)
+                known = self._memory.get(name) if name else None
+                found = known or stored.decode()
+                del stored
         except ImageUnusable as error:
-            self._seen[image.key] = [self._survey.skip(image.place.record, error.reason, error.detail)]
+            # Not remembered: the wording may name objects of this document.
+            self._seen[image.key] = [self._skip(image.place.record, error.reason, error.detail)]
             return
         except MemoryError:
             detail = "decoding it needs more memory than a worker may use"
-            self._seen[image.key] = [self._survey.skip(image.place.record, Reason.TOO_LARGE, detail)]
+            self._seen[image.key] = [self._skip(image.place.record, Reason.TOO_LARGE, detail)]
             return
         self._images += 1
-        content = _fingerprint(raster)
+        content = found.content if isinstance(found, Remembered) else _fingerprint(found)
         if content in self._seen and image.place.source != "file":
             self._report_again(image.place, self._seen[content])
             self._seen[image.key] = self._seen[content]
             return
-        panels = self._survey.image(image.place, raster)
+        if isinstance(found, Remembered):
+            panels = [self._send(image.place.found(finding, name)) for finding in found.findings]
+        else:
+            panels = self._survey_image(image.place, found, name, content)
         self._figures += any(panel.kind and panel.kind.label != "tiny" for panel in panels)
         self._seen[image.key] = self._seen[content] = panels
+
+    def _survey_image(self, place: Place, raster: Raster, name: str | None, content: str) -> list[PanelRecord]:
+        """Find, send and remember the panels of an image that is not remembered."""
+        panels: list[PanelRecord] = []
+        kept: list[Finding] = []
+        size = 0
+        for finding in self._survey.panels(raster):
+            panels.append(self._send(place.found(finding, name)))
+            size += finding.size_bytes
+            if name and size <= self._memory.largest_bytes:  # the tiles of very many panels are not held all at once
+                kept.append(finding)
+            else:
+                kept.clear()
+        if name and kept:
+            self._memory.put(name, Remembered(content, tuple(kept), self._frames))
+        return panels
+
+    def _name(self, identity: str | None) -> str | None:
+        """What an image is remembered by under the rules of this task, if at all."""
+        if identity is None or self._rules is None:
+            return None
+        return hashlib.sha256(f"{self._rules} {identity}".encode()).hexdigest()
+
+    def _remembered(self, identity: str) -> Remembered | None:
+        name = self._name(identity)
+        return self._memory.get(name) if name else None
+
+    def _send(self, found: Found) -> PanelRecord:
+        self._emit(found)
+        return found.record
+
+    def _skip(self, record: PanelRecord, reason: Reason, detail: str) -> PanelRecord:
+        return self._send(Found(replace(record, status="not_assessed", reason=reason, detail=detail)))
 
     def _report_again(self, place: Place, twins: list[PanelRecord]) -> None:
         for twin in twins:
@@ -166,7 +249,7 @@ class _Examination:
             if twin.image is not None:
                 box, size = twin.image.bbox_px, twin.image.px
                 record = replace(record, bbox_pt=place.box_on_page(Box(*box), *size))
-            self._survey.skip(record, Reason.DUPLICATE_OF, f"the same image as panel {twin.panel_id}")
+            self._skip(record, Reason.DUPLICATE_OF, f"the same image as panel {twin.panel_id}")
 
 
 def _read(path: str) -> bytes:
@@ -183,11 +266,23 @@ def _prefix(doc_id: str, page: int, order: int) -> str:
     return f"{doc_id.removeprefix('sha256:')[:ID_CHARACTERS]}:{page}.{order}"
 
 
+def _rules(task: Task) -> str | None:
+    """All that findings depend on beside the pixels; ``None`` if they are not to be remembered."""
+    if task.send_pixels:  # every pixel of every panel: it would be the decoded image that is kept
+        return None
+    # What belongs to one document is taken out, rather than the rules picked, so that no new rule can be forgotten.
+    return repr(replace(task, path="", media_type="", max_pages=0, timeout_s=0.0, password=None, file=None))
+
+
+def _frame_identity(doc_id: str, page: int) -> str:
+    return f"{doc_id} {page}"
+
+
 def _fingerprint(raster: Raster) -> str:
     """The same for the same stored bytes decoded to the same pixels: one stream may be drawn with two palettes."""
     sample = raster.grey[::SAMPLED_EVERY_PX, ::SAMPLED_EVERY_PX]
     return f"{raster.sha256} {raster.grey.shape} {hashlib.sha256(sample.tobytes()).hexdigest()}"
 
 
-def _same(raster: Raster) -> Raster:
-    return raster
+def _same(frame: _Frame) -> _Frame:
+    return frame

@@ -22,6 +22,7 @@ from semscan.engine.options import ScanOptions
 from semscan.engine.pdf import wire
 from semscan.engine.pdf.pool import Pool, Progressed
 from semscan.engine.records import DocumentRecord, NoticeRecord, PanelRecord, Record, ReferenceRecord
+from semscan.engine.scored import ScoredOnce
 from semscan.engine.sources import Intake
 from semscan.engine.stats import ScanStats, Stopwatch
 from semscan.engine.tally import Tally, document_record
@@ -124,7 +125,8 @@ class Flow:
         self._bundle, self._options, self._rate, self._pool = bundle, options, rate, pool
         self._progress, self._stats, self._journal = progress, stats, journal
         self._stop = stop
-        self._batcher: Batcher[_PanelKey] = Batcher(_Timed(backend, stats), options.batch_size, bundle.tile_px)
+        batcher: Batcher[_PanelKey] = Batcher(_Timed(backend, stats), options.batch_size, bundle.tile_px)
+        self._scorer = ScoredOnce(batcher)
         self._tally = Tally(bundle.calibration, rate)
         self._open: dict[int, OpenDocument] = {}
         self._found = self._kept = 0
@@ -141,15 +143,15 @@ class Flow:
             for progressed in self._pool.run(self._tasks(paths)):
                 yield from self._take_notices()
                 if progressed is None:
-                    self._score(self._batcher.poll())
+                    self._score(self._scorer.poll())
                 else:
                     self._take(progressed)
                 yield from self._close_finished()
-            self._score(self._batcher.flush())
+            self._score(self._scorer.flush())
             yield from self._close_finished()
             yield from self._take_notices()
         finally:
-            self._batcher.close()
+            self._scorer.close()
             self._intake.close()
         yield self._tally.summary(run_id)
 
@@ -194,9 +196,9 @@ class Flow:
             self._stats.add(message.seconds)
             self._stats.images += message.images
         elif isinstance(message, wire.Found):
-            self._take_panel(key, document, message)
+            self._take_panel(key, document, message, progressed.worker)
 
-    def _take_panel(self, key: int, document: OpenDocument, found: wire.Found) -> None:
+    def _take_panel(self, key: int, document: OpenDocument, found: wire.Found, worker: int) -> None:
         record = found.record
         self._stats.panels += 1
         if found.tiles is not None and (why := self._outside_reference(found)):
@@ -205,7 +207,9 @@ class Flow:
         if record.status == "assessed" and found.tiles is not None:
             document.pending[record.panel_id] = replace(found, tiles=None)
             self._stats.tiles += len(found.tiles)
-            self._score(self._batcher.add((key, document.attempt, record.panel_id), found.tiles))
+            # Per worker: one must not be able to name the tiles of another. The number, so that it cannot be wrong.
+            name = None if found.token is None else (worker, found.token, len(found.tiles))
+            self._score(self._scorer.add((key, document.attempt, record.panel_id), found.tiles, name))
 
     def _outside_reference(self, found: wire.Found) -> str | None:
         """Why the calibration holds no genuine panel like this one, if so."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from semscan.engine.calibration import QUALITY_FLOOR, stratum_name
 from semscan.engine.errors import Reason
 from semscan.engine.figures.databar import trim_data_bar
+from semscan.engine.figures.findings import Finding
 from semscan.engine.figures.kind import Kind, KindGate, looks_like_micrograph
 from semscan.engine.figures.panels import split_panels
 from semscan.engine.geometry import Box
-from semscan.engine.pdf.wire import Found, Message, Task
+from semscan.engine.pdf.wire import Task
 from semscan.engine.raster import Raster
 from semscan.engine.records import ImageRecord, KindRecord, PanelRecord
 from semscan.engine.smoothness import smoothness
@@ -29,72 +30,41 @@ FLATTEST_TILE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an image is drawn.
-
-    Attributes:
-        record: what is known before the image is decoded: page, labels, box of the whole image; ``panel_id`` is the
-            prefix of its panels' ids.
-        source: ``embedded``, ``inline`` or ``file``.
-        object: the PDF object, ``"83 0"``.
-        ppi: resolution as placed, from the image's width and height in pixels.
-        box_on_page: page points of a pixel box, from the box and the image's width and height.
-    """
-
-    record: PanelRecord
-    source: str
-    object: str | None
-    ppi: Callable[[int, int], int | None]
-    box_on_page: Callable[[Box, int, int], tuple[float, float, float, float] | None]
-
-
-@dataclass(frozen=True, slots=True)
 class Survey:
-    """Finds and sends the panels of images.
+    """Finds the panels of images. What it finds depends on the pixels and the rules only, not on where they are drawn.
 
     Attributes:
         task: the rules.
         gate: says what a panel is.
-        emit: called with every panel.
         watch: counts the time.
     """
 
     task: Task
     gate: KindGate
-    emit: Callable[[Message], None]
     watch: Stopwatch
 
-    def image(self, place: Place, raster: Raster) -> list[PanelRecord]:
-        """Send every panel of an image; returns their records in reading order."""
+    def panels(self, raster: Raster) -> Iterator[Finding]:
+        """Every panel of an image in reading order, each as soon as it is found."""
         height, width = raster.grey.shape
         whole = Box(0, 0, width, height)
         if whole.short_side < SMALLEST_FIGURE_PX:
-            record = replace(_describe(place, raster, whole, 1, 1), kind=KindRecord("tiny", 1.0))
-            return [self.skip(record, Reason.TOO_SMALL, f"{width} x {height} px: an icon, a rule or a glyph")]
+            record = replace(_describe(raster, whole, 1, 1), kind=KindRecord("tiny", 1.0))
+            yield _refused(record, Reason.TOO_SMALL, f"{width} x {height} px: an icon, a rule or a glyph")
+            return
         with self.watch.stage("split"):
             boxes = split_panels(raster.grey)
         colour = _Once(raster.load_colour)
-        return [
-            self._panel(_describe(place, raster, box, index, len(boxes)), raster, box, colour)
-            for index, box in enumerate(boxes, 1)
-        ]
+        for index, box in enumerate(boxes, 1):
+            yield self._panel(_describe(raster, box, index, len(boxes)), raster, box, colour)
 
-    def skip(
-        self, record: PanelRecord, reason: Reason, detail: str, pixels: NDArray[np.uint8] | None = None
-    ) -> PanelRecord:
-        """Send a panel that is not assessed, with the reason."""
-        record = replace(record, status="not_assessed", reason=reason, detail=detail)
-        self.emit(Found(record, pixels=pixels))
-        return record
-
-    def _panel(self, record: PanelRecord, raster: Raster, box: Box, colour: _Once) -> PanelRecord:
+    def _panel(self, record: PanelRecord, raster: Raster, box: Box, colour: _Once) -> Finding:
         pixels = _crop(raster.grey, box) if self.task.send_pixels else None
         with self.watch.stage("gate"):
             kind = self._kind(raster, box, colour)
         record = replace(record, kind=KindRecord(kind.label, round(kind.p, 4)))
         stratum = stratum_name(raster.encoding, raster.jpeg_q)
         if refusal := self._refusal(kind, box, raster, stratum):
-            return self.skip(record, *refusal, pixels)
+            return _refused(record, *refusal, pixels)
         with self.watch.stage("tile"):
             content = trim_data_bar(raster.grey, box)
             origins = tile_origins(content, self.task.tile_px, self.task.max_tiles)
@@ -102,11 +72,10 @@ class Survey:
             tiles = tiles[tiles.reshape(len(tiles), -1).std(axis=1) >= FLATTEST_TILE]
             if not len(tiles):
                 detail = f"no textured square of {self.task.tile_px} px beside the data bar"
-                return self.skip(record, Reason.TOO_SMALL, detail, pixels)
+                return _refused(record, Reason.TOO_SMALL, detail, pixels)
             smooth = smoothness(_crop(raster.grey, content))
         record = replace(record, status="assessed", tiles=len(tiles))
-        self.emit(Found(record, stratum or "", smooth, tiles, pixels))
-        return record
+        return Finding(record, stratum or "", smooth, tiles, pixels)
 
     def _refusal(self, kind: Kind, box: Box, raster: Raster, stratum: str | None) -> tuple[Reason, str] | None:
         """Why a panel cannot be assessed, if so."""
@@ -154,25 +123,21 @@ def _crop(grey: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     return grey[box.y0 : box.y1, box.x0 : box.x1]
 
 
-def _describe(place: Place, raster: Raster, box: Box, index: int, of: int) -> PanelRecord:
+def _refused(record: PanelRecord, reason: Reason, detail: str, pixels: NDArray[np.uint8] | None = None) -> Finding:
+    return Finding(replace(record, reason=reason, detail=detail), pixels=pixels)
+
+
+def _describe(raster: Raster, box: Box, index: int, of: int) -> PanelRecord:
     height, width = raster.grey.shape
-    return replace(
-        place.record,
-        panel_id=f"{place.record.panel_id}/{index}",
-        index=index,
-        of=of,
-        bbox_pt=place.box_on_page(box, width, height),
-        image=ImageRecord(
-            sha256=raster.sha256,
-            px=(width, height),
-            bbox_px=(box.x0, box.y0, box.x1, box.y1),
-            source=place.source,
-            encoding=raster.encoding,
-            object=place.object,
-            jpeg_q=raster.jpeg_q,
-            subsampling=raster.subsampling,
-            components=raster.components,
-            bits=raster.bits,
-            ppi=place.ppi(width, height),
-        ),
+    image = ImageRecord(
+        sha256=raster.sha256,
+        px=(width, height),
+        bbox_px=(box.x0, box.y0, box.x1, box.y1),
+        source="",
+        encoding=raster.encoding,
+        jpeg_q=raster.jpeg_q,
+        subsampling=raster.subsampling,
+        components=raster.components,
+        bits=raster.bits,
     )
+    return PanelRecord(panel_id="", doc_id="", status="not_assessed", index=index, of=of, image=image)

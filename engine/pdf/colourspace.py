@@ -85,6 +85,15 @@ def read_colour_space(resolver: Resolver, value: Value, depth: int = 0) -> Colou
     return None
 
 
+def has_spot_colours(resolver: Resolver, value: Value) -> bool:
+    """Whether a colour space prints with inks that only its own function knows."""
+    value = resolver.resolve(value)
+    if not isinstance(value, list) or not value or resolver.resolve(value[0]) not in ("Separation", "DeviceN"):
+        return False
+    space = read_colour_space(resolver, value)
+    return space is None or space.inks is None
+
+
 def unpack_samples(data: bytes, width: int, height: int, components: int, bits: int) -> NDArray[Any]:
     """Samples of a decoded stream, whose rows are padded to whole bytes.
 

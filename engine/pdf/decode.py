@@ -22,6 +22,7 @@ from semscan.engine.imagefile import check_size, decode_jpeg, load_pixels, open_
 from semscan.engine.jpegfacts import jpeg_facts
 from semscan.engine.luminance import to_luminance
 from semscan.engine.pdf import colourspace, masks
+from semscan.engine.pdf.codestreams import jpx_bits, with_colour_transform
 from semscan.engine.pdf.filters import (
     ENCODINGS,
     Filter,
@@ -32,11 +33,11 @@ from semscan.engine.pdf.filters import (
     stream_filters,
 )
 from semscan.engine.pdf.guard import calling_mupdf
+from semscan.engine.pdf.identity import decoding_entries, image_identity
 from semscan.engine.pdf.syntax import Ref, Resolver, Value, numbers
 from semscan.engine.raster import Raster
 
 _JPEG_START, _JPEG_SEARCH_BYTES = b"\xff\xd8\xff", 1024
-_JPX_START = b"\xff\x4f\xff\x51"
 _DEPTHS = (1, 2, 4, 8, 16)
 _ONE_BIT_FILTERS = ("CCITTFaxDecode", "JBIG2Decode")
 
@@ -50,24 +51,67 @@ class InlineSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """An image as it is stored; ``xref`` is 0 for an inline image."""
+class StoredImage:
+    """An image as it is stored, read but not decoded.
+
+    Attributes:
+        resolver: of its document.
+        xref: its object number, 0 for an inline image.
+        entries: what decoding may look at of its dictionary.
+        filters: of its stream, outermost first.
+        max_pixels: larger images, and masks, are refused.
+        raw: the stored bytes, before all filters.
+        sha256: their digest.
+    """
 
     resolver: Resolver
     xref: int
     entries: dict[str, Value]
     filters: list[Filter]
     max_pixels: int
+    raw: bytes
+    sha256: str
+
+    @property
+    def identity(self) -> str | None:
+        """The same for images that decode to the same raster, in any document; ``None`` if that is unknown."""
+        if colourspace.has_spot_colours(self.resolver, self.get("ColorSpace", "CS")):
+            return None  # MuPDF decodes them, and may look at anything
+        return image_identity(self.resolver, self.entries, self.sha256, inline=not self.xref)
+
+    def decode(self) -> Raster:
+        """Decode to grey, soft mask and colour key laid on white.
+
+        A mask of another size than the image is resized to it by nearest neighbour; the image itself never is.
+
+        Returns:
+            The raster; its ``load_colour`` does not need the document any more.
+
+        Raises:
+            ImageUnusable: ``corrupt``, ``too_large`` or ``unsupported_codec``.
+            MemoryError: decoding needs more memory than there is.
+        """
+        if self.codec == "DCTDecode":
+            raster, key = _decode_dct(self, run_filters(self.raw, self.filters[:-1]))
+        elif self.codec == "JPXDecode":
+            raster, key = _decode_jpx(self, run_filters(self.raw, self.filters[:-1])), None
+        else:
+            raster, key = _decode_lossless(self)
+        alpha = masks.read_alpha(self.resolver, self.entries, raster.grey.shape, key, self.max_pixels, _mask_plane)
+        return raster if alpha is None else masks.on_white(raster, alpha)
 
     def get(self, key: str, short: str = "") -> Value:
+        """An entry, resolved, under its name or the short one of inline images."""
         return self.resolver.get(self.entries, key, short)
 
     @property
     def codec(self) -> str:
+        """The innermost filter, empty without any."""
         return self.filters[-1][0] if self.filters else ""
 
     @property
     def size(self) -> tuple[int, int]:
+        """Declared width and height, px."""
         width, height = self.get("Width", "W"), self.get("Height", "H")
         if not isinstance(width, int | float) or not isinstance(height, int | float):
             raise ImageUnusable(Reason.CORRUPT, "the image declares no size")
@@ -81,36 +125,30 @@ class _Stored:
         return colourspace.device_space(components)
 
     def decode_array(self, components: int) -> list[float] | None:
+        """The /Decode array, if it suits the number of components."""
         return numbers(self.get("Decode", "D"), 2 * components)
 
 
-def decode_pdf_image(doc: pymupdf.Document, xref: int, max_pixels: int) -> Raster:
-    """Decode an image XObject to grey, soft mask and colour key laid on white.
-
-    A mask of another size than the image is resized to it by nearest neighbour; the image itself never is.
+def open_pdf_image(doc: pymupdf.Document, xref: int, max_pixels: int) -> StoredImage:
+    """Read an image XObject.
 
     Args:
-        doc: the open, decrypted document; the raster's ``load_colour`` does not need it any more.
+        doc: the open, decrypted document.
         xref: object number of the image.
         max_pixels: images that declare more pixels are refused before anything is decoded.
 
-    Returns:
-        The raster. ``sha256`` is that of the stored stream, before all filters.
-
     Raises:
-        ImageUnusable: ``corrupt``, ``too_large``, ``unsupported_codec``, or ``not_sem`` for a stencil mask.
-        MemoryError: decoding needs more memory than there is.
+        ImageUnusable: ``corrupt``, ``too_large``, or ``not_sem`` for a stencil mask.
     """
     resolver = Resolver(doc)
     entries = resolver.resolve(Ref(xref))
     if not isinstance(entries, dict):
         raise ImageUnusable(Reason.CORRUPT, f"object {xref} is not an image")
-    stored = _Stored(resolver, xref, entries, stream_filters(resolver, entries), max_pixels)
-    return _decode(stored, lambda: raw_stream(doc, xref))
+    return _open(resolver, xref, entries, max_pixels, lambda: raw_stream(doc, xref))
 
 
-def decode_inline_image(doc: pymupdf.Document, placement: InlineSource, max_pixels: int) -> Raster:
-    """Decode an image that stands in a content stream; otherwise as :func:`decode_pdf_image`.
+def open_inline_image(doc: pymupdf.Document, placement: InlineSource, max_pixels: int) -> StoredImage:
+    """Read an image that stands in a content stream; otherwise as :func:`open_pdf_image`.
 
     Args:
         doc: the open document.
@@ -118,43 +156,47 @@ def decode_inline_image(doc: pymupdf.Document, placement: InlineSource, max_pixe
         max_pixels: larger images are refused.
 
     Raises:
-        ImageUnusable: as :func:`decode_pdf_image`.
+        ImageUnusable: as :func:`open_pdf_image`.
         ValueError: the placement holds no inline image.
     """
     if placement.inline is None:
         raise ValueError("the placement is not that of an inline image")
-    resolver = Resolver(doc)
     entries, data = placement.inline
-    return _decode(_Stored(resolver, 0, entries, stream_filters(resolver, entries), max_pixels), lambda: data)
+    return _open(Resolver(doc), 0, entries, max_pixels, lambda: data)
 
 
-def _decode(stored: _Stored, read: Callable[[], bytes]) -> Raster:
-    check_size(*stored.size, stored.max_pixels)
+def decode_pdf_image(doc: pymupdf.Document, xref: int, max_pixels: int) -> Raster:
+    """Read and decode an image XObject; arguments and errors as those of the two steps."""
+    return open_pdf_image(doc, xref, max_pixels).decode()
+
+
+def decode_inline_image(doc: pymupdf.Document, placement: InlineSource, max_pixels: int) -> Raster:
+    """Read and decode an inline image; arguments and errors as those of the two steps."""
+    return open_inline_image(doc, placement, max_pixels).decode()
+
+
+def _open(
+    resolver: Resolver, xref: int, entries: dict[str, Value], max_pixels: int, read: Callable[[], bytes]
+) -> StoredImage:
+    entries = decoding_entries(entries)
+    stored = StoredImage(resolver, xref, entries, stream_filters(resolver, entries), max_pixels, b"", "")
+    check_size(*stored.size, max_pixels)
     if stored.get("ImageMask", "IM") is True:
         raise ImageUnusable(Reason.NOT_SEM, "a stencil mask: a shape without grey levels")
     raw = read()
-    digest = sha256(raw).hexdigest()
-    if stored.codec == "DCTDecode":
-        raster, key = _decode_dct(stored, run_filters(raw, stored.filters[:-1]), digest)
-    elif stored.codec == "JPXDecode":
-        raster, key = _decode_jpx(stored, run_filters(raw, stored.filters[:-1]), digest), None
-    else:
-        raster, key = _decode_lossless(stored, raw, digest)
-    alpha = masks.read_alpha(stored.resolver, stored.entries, raster.grey.shape, key, stored.max_pixels, _mask_plane)
-    return raster if alpha is None else masks.on_white(raster, alpha)
+    return replace(stored, raw=raw, sha256=sha256(raw).hexdigest())
 
 
 def _mask_plane(resolver: Resolver, entries: dict[str, Value], xref: int, max_pixels: int) -> Raster:
     """The samples of a mask: an image without masks and stencil flag of its own."""
     own = {key: value for key, value in entries.items() if key not in ("SMask", "Mask", "ImageMask", "SMaskInData")}
     own["ColorSpace"] = None  # always one grey component, whatever it says
-    stored = _Stored(resolver, xref, own, stream_filters(resolver, own), max_pixels)
-    return _decode(stored, lambda: raw_stream(resolver.doc, xref))
+    return _open(resolver, xref, own, max_pixels, lambda: raw_stream(resolver.doc, xref)).decode()
 
 
-def _decode_dct(stored: _Stored, data: bytes, digest: str) -> tuple[Raster, masks.Samples | None]:
+def _decode_dct(stored: StoredImage, data: bytes) -> tuple[Raster, masks.Samples | None]:
     start = data.find(_JPEG_START, 0, _JPEG_SEARCH_BYTES)
-    data = _with_colour_transform(data[max(start, 0) :], stored.filters[-1][1].get("ColorTransform"))
+    data = with_colour_transform(data[max(start, 0) :], stored.filters[-1][1].get("ColorTransform"))
     facts = jpeg_facts(data)
     count = facts.components
     space, decode = stored.space(count), stored.decode_array(count)
@@ -162,7 +204,7 @@ def _decode_dct(stored: _Stored, data: bytes, digest: str) -> tuple[Raster, mask
         raise ImageUnusable(Reason.UNSUPPORTED_CODEC, f"a JPEG with {count} components")
     plain = space.kind == ("grey" if count == 1 else "rgb") and colourspace.is_default_decode(decode, space, 8)
     if plain and not masks.has_colour_key(stored.resolver, stored.entries):
-        return decode_jpeg(data, stored.max_pixels, digest), None
+        return decode_jpeg(data, stored.max_pixels, stored.sha256), None
     check_size(facts.width_px, facts.height_px, stored.max_pixels)
     with open_image(data, ("JPEG", "MPO"), stored.max_pixels) as image:
         load_pixels(image)
@@ -170,41 +212,15 @@ def _decode_dct(stored: _Stored, data: bytes, digest: str) -> tuple[Raster, mask
     samples = samples.reshape(*samples.shape[:2], -1)
     if count == 4:
         samples = 255 - samples  # Pillow takes every CMYK JPEG for an inverted one; a PDF says so by /Decode
-    raster = _raster_of(stored, _rendered(samples, space, decode, 8), digest, count, 8)
+    raster = _raster_of(stored, _rendered(samples, space, decode, 8), count, 8)
     if plain:  # a colour key is tested on the colours, but the grey stays the stored luma
-        raster = replace(raster, grey=decode_jpeg(data, stored.max_pixels, digest).grey)
+        raster = replace(raster, grey=decode_jpeg(data, stored.max_pixels, stored.sha256).grey)
     raster = replace(raster, jpeg_q=facts.quality, subsampling=facts.subsampling)
     return raster, masks.Samples(samples)
 
 
-def _with_colour_transform(data: bytes, transform: Value) -> bytes:
-    """Tell the decoder of a /ColorTransform that contradicts its guess, by the marker that it listens to.
-
-    The entry only counts where the data have no Adobe marker (ISO 32000-1, table 13); a JFIF file is always YCbCr.
-    """
-    if not isinstance(transform, int) or b"Adobe" in data[:4096]:
-        return data
-    facts = jpeg_facts(data)
-    wanted = {3: 1 if transform else 0, 4: 2 if transform else 0}.get(facts.components)
-    if facts.jfif or facts.adobe_transform is not None or wanted is None:
-        return data
-    body = b"Adobe" + bytes((0, 100, 0, 0, 0, 0, wanted))
-    return data[:2] + b"\xff\xee" + (len(body) + 2).to_bytes(2) + body + data[2:]
-
-
-def _jpx_bits(data: bytes) -> tuple[int, int]:
-    """Components and largest bit depth that a JPEG 2000 codestream declares (ITU-T T.800, A.5.1); 0, 0 without."""
-    start = data.find(_JPX_START)
-    head = data[start + 38 : start + 42] if start >= 0 else b""
-    if len(head) < 4:
-        return 0, 0
-    count = int.from_bytes(head[2:4])
-    depths = data[start + 42 : start + 42 + 3 * count : 3]
-    return count, max((depth & 127) + 1 for depth in depths) if depths else 0
-
-
-def _decode_jpx(stored: _Stored, data: bytes, digest: str) -> Raster:
-    count, depth = _jpx_bits(data)
+def _decode_jpx(stored: StoredImage, data: bytes) -> Raster:
+    count, depth = jpx_bits(data)
     if count > 1 and depth > 8:  # Pillow wraps white around to black when it rounds such samples to eight bits
         raise ImageUnusable(Reason.UNSUPPORTED_CODEC, f"a colour JPEG 2000 image with {depth} bits per component")
     with open_image(data, ("JPEG2000",), stored.max_pixels) as image:
@@ -216,14 +232,14 @@ def _decode_jpx(stored: _Stored, data: bytes, digest: str) -> Raster:
     # /Decode does not apply to JPEG 2000, except through a palette, where it would be the default one anyway.
     if declared is not None and declared.components == bands and declared.kind not in ("grey", "rgb"):
         return _raster_of(
-            stored, _rendered(samples.reshape(*samples.shape[:2], bands), declared, None, bits), digest, bands, bits
+            stored, _rendered(samples.reshape(*samples.shape[:2], bands), declared, None, bits), bands, bits
         )
     if image.mode in ("LA", "RGBA") and stored.get("SMaskInData") not in (1, 2):
         image = image.convert(image.mode[:-1])
-    return _raster_of(stored, image, digest, len(set(image.getbands()) - {"A"}), bits)
+    return _raster_of(stored, image, len(set(image.getbands()) - {"A"}), bits)
 
 
-def _decode_lossless(stored: _Stored, raw: bytes, digest: str) -> tuple[Raster, masks.Samples | None]:
+def _decode_lossless(stored: StoredImage) -> tuple[Raster, masks.Samples | None]:
     if stored.codec and stored.codec not in ENCODINGS:
         raise ImageUnusable(Reason.UNSUPPORTED_CODEC, f"the filter {stored.codec[:40]} is unknown")
     width, height = stored.size
@@ -236,14 +252,14 @@ def _decode_lossless(stored: _Stored, raw: bytes, digest: str) -> tuple[Raster, 
     if space is None:
         raise ImageUnusable(Reason.UNSUPPORTED_CODEC, "the colour space is unknown or damaged")
     if space.kind == "ink" and space.inks is None:
-        return _raster_of(stored, _spot_colours(stored), digest, space.components, bits), None
-    data = decoded_stream(stored.resolver.doc, stored.xref) if stored.xref else run_filters(raw, stored.filters)
+        return _raster_of(stored, _spot_colours(stored), space.components, bits), None
+    data = decoded_stream(stored.resolver.doc, stored.xref) if stored.xref else run_filters(stored.raw, stored.filters)
     expected = colourspace.row_bytes(width, space.components, bits) * height
     if len(data) < expected:
         raise ImageUnusable(Reason.CORRUPT, f"the data end after {len(data)} of {expected} bytes")
     samples = colourspace.unpack_samples(data, width, height, space.components, bits)
     image = _rendered(samples, space, stored.decode_array(space.components), bits)
-    return _raster_of(stored, image, digest, space.components, bits), masks.Samples(samples)
+    return _raster_of(stored, image, space.components, bits), masks.Samples(samples)
 
 
 def _rendered(
@@ -255,7 +271,7 @@ def _rendered(
     return image
 
 
-def _spot_colours(stored: _Stored) -> Image.Image:
+def _spot_colours(stored: StoredImage) -> Image.Image:
     """Separation and DeviceN with spot colours, through their tint functions as MuPDF evaluates them."""
     if not stored.xref:
         raise ImageUnusable(Reason.UNSUPPORTED_CODEC, "spot colours in an inline image")
@@ -266,7 +282,7 @@ def _spot_colours(stored: _Stored) -> Image.Image:
     return Image.frombytes("RGB", (pixmap.width, pixmap.height), pixmap.samples)
 
 
-def _raster_of(stored: _Stored, image: Image.Image, digest: str, components: int, bits: int) -> Raster:
+def _raster_of(stored: StoredImage, image: Image.Image, components: int, bits: int) -> Raster:
     colour = None
     if image.mode not in ("L", "LA", "I;16", "I"):
         colour = small_colour(image)
@@ -277,6 +293,6 @@ def _raster_of(stored: _Stored, image: Image.Image, digest: str, components: int
         encoding=ENCODINGS.get(stored.codec, "raw"),
         components=components,
         bits=bits,
-        sha256=digest,
+        sha256=stored.sha256,
         load_colour=None if colour is None else colour.copy,
     )

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from multiprocessing.connection import Connection, Pipe, wait
 
 from semscan.engine.errors import DeviceError, NoticeCode
@@ -32,11 +33,15 @@ KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """A message from the try number ``attempt`` at task ``key``; messages of earlier tries no longer count."""
+    """A message from the try number ``attempt`` at task ``key``; messages of earlier tries no longer count.
+
+    ``worker`` is the serial number of the process that sent it.
+    """
 
     key: int
     attempt: int
     message: wire.Message
+    worker: int = 0
 
 
 @dataclass(slots=True)
@@ -50,6 +55,7 @@ class _Job:
 class _Worker:
     process: subprocess.Popen[bytes]
     line: wire.SupervisorEnd
+    serial: int
     job: _Job | None = None
     deadline: float = float("inf")
     served: int = 0
@@ -77,6 +83,7 @@ class Pool:
     _workers: list[_Worker] = field(default_factory=list)
     _retries: deque[_Job] = field(default_factory=deque)
     _proved: bool = False
+    _serials: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __enter__(self) -> Pool:
         return self
@@ -126,11 +133,13 @@ class Pool:
     def _next(self, tasks: Iterator[tuple[int, wire.Task]]) -> _Job | None:
         if self._retries:
             return self._retries.popleft()
+        asked = time.monotonic()
         following = next(tasks, None)
+        self._extend_deadlines(time.monotonic() - asked)
         return None if following is None else _Job(*following)
 
     def _extend_deadlines(self, seconds: float) -> None:
-        """Time that the consumer took is not held against the documents that waited for it."""
+        """Time that the consumer or the listing of inputs took is not held against the documents that waited."""
         for worker in self._workers:
             worker.deadline += seconds
 
@@ -164,7 +173,7 @@ class Pool:
         theirs.close()
         line = wire.SupervisorEnd(ours, Ring(slab, self.tile_px))
         os.close(slab)
-        return _Worker(process, line)
+        return _Worker(process, line, next(self._serials))
 
     def _hand(self, worker: _Worker, job: _Job) -> None:
         worker.job = job
@@ -191,7 +200,7 @@ class Pool:
             worker.served += 1
             if worker.served >= TASKS_PER_WORKER:
                 self._remove(worker)
-        yield Progressed(job.key, job.attempt, message)
+        yield Progressed(job.key, job.attempt, message, worker.serial)
         with contextlib.suppress(OSError):  # it died meanwhile; found out on the next look at its pipe
             worker.line.release()
 

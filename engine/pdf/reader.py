@@ -9,10 +9,9 @@ import pymupdf
 from semscan.engine.errors import DocumentUnusable, NoticeCode
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.captions import figure_labels, page_label
-from semscan.engine.pdf.decode import decode_inline_image, decode_pdf_image
+from semscan.engine.pdf.decode import StoredImage, open_inline_image, open_pdf_image
 from semscan.engine.pdf.guard import MupdfError, calling_mupdf
 from semscan.engine.pdf.placements import Placement, page_placements, pixel_box_to_page, placement_ppi
-from semscan.engine.raster import Raster
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
@@ -83,12 +82,12 @@ class PdfReader:
             return [], f"the page cannot be read: {error}"
         return [PlacedImage(p, label, figure) for p, figure in zip(placements, figures, strict=True)], None
 
-    def decode(self, placement: Placement, max_pixels: int) -> Raster:
-        """Pixels of a drawn image.
+    def open_image(self, placement: Placement, max_pixels: int) -> StoredImage:
+        """A drawn image, read but not decoded.
 
         Raises:
-            ImageUnusable: they cannot be had.
+            ImageUnusable: it cannot be.
         """
         if placement.xref:
-            return decode_pdf_image(self._doc, placement.xref, max_pixels)
-        return decode_inline_image(self._doc, placement, max_pixels)
+            return open_pdf_image(self._doc, placement.xref, max_pixels)
+        return open_inline_image(self._doc, placement, max_pixels)

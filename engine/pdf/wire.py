@@ -20,6 +20,9 @@ from semscan.engine.parse import build
 from semscan.engine.pdf.slab import Ring
 from semscan.engine.records import NoticeRecord, PanelRecord, to_jsonable
 
+LONGEST_TOKEN = 100
+"""Characters of a token: they are kept, so a worker must not be able to make them long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -77,7 +80,8 @@ class Opened:
 class Found:
     """A panel. With tiles, uint8 [n, 1, T, T], it waits for its score; without, its record is complete.
 
-    ``pixels``, uint8 [h, w], is the panel itself, sent when the task asks for it.
+    ``pixels``, uint8 [h, w], is the panel itself, sent when the task asks for it. ``token`` is the same for tiles of
+    this worker that are the same; ``None`` if that is not known.
     """
 
     record: PanelRecord
@@ -85,6 +89,7 @@ class Found:
     smoothness: float = 0.0
     tiles: NDArray[np.uint8] | None = None
     pixels: NDArray[np.uint8] | None = None
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,7 @@ class WorkerEnd:
                 "smoothness": message.smoothness,
                 "tiles": None if message.tiles is None else self._place(message.tiles),
                 "pixels": None if pixels is None else pixels.shape,
+                "token": message.token,
             }
         else:
             body = to_jsonable(message)
@@ -191,7 +197,10 @@ class SupervisorEnd:
             if body["pixels"] is not None:
                 pixels = np.frombuffer(self.connection.recv_bytes(), np.uint8).reshape(body["pixels"])
             self._to_release += 0 if tiles is None else len(tiles)
-            return Found(build(PanelRecord, body["record"]), body["stratum"], body["smoothness"], tiles, pixels)
+            record, token = build(PanelRecord, body["record"]), body["token"]
+            if token is not None and not (isinstance(token, str) and len(token) <= LONGEST_TOKEN):
+                raise ValueError(f"no token: {token!r:.40}")
+            return Found(record, body["stratum"], body["smoothness"], tiles, pixels, token)
         if kind == "Noted":
             return Noted(build(NoticeRecord, body["notice"]))
         if kind == "Opened":

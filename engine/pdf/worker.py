@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 
 from semscan.engine.errors import DocumentUnusable, NoticeCode
 from semscan.engine.examine import Examiner
+from semscan.engine.figures.memory import REMEMBERED_MIB
 from semscan.engine.pdf import wire
 from semscan.engine.pdf.confine import confine
 from semscan.engine.pdf.slab import Ring
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> None:
     line = wire.WorkerEnd(Connection(pipe), Ring(slab, tile_px))
     os.close(slab)
     examiner = Examiner()
-    confine(memory_mib)
+    confine(memory_mib + REMEMBERED_MIB)  # what is remembered must not take room from a document
     line.send(wire.Ready())
     while True:
         try:

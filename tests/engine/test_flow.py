@@ -17,9 +17,9 @@ from semscan.engine.stats import ScanStats
 IMAGE = ImageRecord("ab", (300, 300), (0, 0, 300, 300), "embedded", "flate")
 
 
-def panel(name: str, level=128, tiles=2, smoothness=0.0, stratum="lossless") -> wire.Found:
+def panel(name: str, level=128, tiles=2, smoothness=0.0, stratum="lossless", token=None) -> wire.Found:
     record = PanelRecord(name, "sha256:d", "assessed", page=1, image=IMAGE, kind=KindRecord("sem", 1.0), tiles=tiles)
-    return wire.Found(record, stratum, smoothness, np.full((tiles, 1, 128, 128), level, np.uint8))
+    return wire.Found(record, stratum, smoothness, np.full((tiles, 1, 128, 128), level, np.uint8), token=token)
 
 
 def skipped(name: str, reason: Reason, kind: str) -> wire.Found:
@@ -31,24 +31,25 @@ def skipped(name: str, reason: Reason, kind: str) -> wire.Found:
 class ScriptedPool:
     """Plays messages: for each document a list of tries, each a list of messages."""
 
-    def __init__(self, *documents: list[list[wire.Message]]):
+    def __init__(self, *documents: list[list[wire.Message]], workers=None):
         self.documents = documents
+        self.workers = workers or [0] * len(documents)
 
     def run(self, tasks):
         for (key, _), tries in zip(tasks, self.documents, strict=False):
             for attempt, messages in enumerate(tries, 1):
                 for message in messages:
-                    yield Progressed(key, attempt, message)
+                    yield Progressed(key, attempt, message, self.workers[key])
 
 
 @pytest.fixture
 def records(tmp_path):
-    def run(*documents, paths=None, batch_size=32, progress=None, stop=bool):
+    def run(*documents, paths=None, batch_size=32, progress=None, stop=bool, workers=None):
         bundle = load_bundle(str(model_file(tmp_path / "m.onnx")))
         files = [tmp_path / f"{i}.pdf" for i in range(len(documents))]
         for file in files:
             file.write_bytes(b"%PDF-")
-        pool = ScriptedPool(*documents)
+        pool = ScriptedPool(*documents, workers=workers)
         chosen = ScanOptions(batch_size=batch_size)
         flow = Flow(bundle, FakeBackend(), chosen, 0.05, pool, progress, ScanStats(), stop=stop)
         return list(flow.records(paths or files, "run"))
@@ -144,3 +145,17 @@ def test_progress_tells_flags_beside_those_expected_and_failures_by_code(records
     last = seen[-1]
     assert (last.documents_done, last.failed, last.panels, last.failures) == (2, 1, 1, {NoticeCode.TIMEOUT: 1})
     assert last.expected > 0
+
+
+def test_a_worker_cannot_give_its_score_to_the_tiles_of_another(records):
+    def with_token(level, tiles=2):
+        return [wire.Opened("sha256:d", 1), panel("a", level, tiles, token="t"), wire.Done()]
+
+    out = records([with_token(10)], [with_token(200)], [with_token(10)], [with_token(90, 3)], workers=[1, 2, 1, 1])
+    assert [r.score for r in of(PanelRecord, out)] == [10 - 128, 200 - 128, 10 - 128, 90 - 128]
+
+
+def test_a_copy_is_scored_though_the_try_that_sent_it_first_no_longer_counts(records):
+    lost = [wire.Opened("sha256:d", 1), panel("a", 10, token="t")]
+    whole = [wire.Opened("sha256:d", 1), panel("a", 10, token="t"), wire.Done()]
+    assert [r.score for r in of(PanelRecord, records([lost, whole]))] == [10 - 128]

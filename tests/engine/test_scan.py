@@ -1,5 +1,7 @@
 """Whole scans through real workers: good documents are scored, bad ones are answered for, none disturbs another."""
 
+from dataclasses import replace
+
 import pytest
 from pdf_factory import Pdf, bomb_pdf, bomb_png, encode, encrypted, micrograph, write_pdf
 from test_bundle import model_file
@@ -9,11 +11,13 @@ from semscan.engine.backends.fake import FakeBackend
 from semscan.engine.errors import ExitCode, NoticeCode, Reason, UsageError
 from semscan.engine.extract import ExtractedPanel, extract_panels
 from semscan.engine.options import ScanOptions
+from semscan.engine.pdf import pool
 from semscan.engine.pipeline import scan
 from semscan.engine.records import DocumentRecord, NoticeRecord, PanelRecord, RunRecord, SummaryRecord
 from semscan.engine.stats import ScanStats
 
 DRAW = "400 0 0 300 50 400 cm /I Do"
+DRAW_TWICE = DRAW + " 1 0 0 1 0 0.5 cm /I Do"
 
 
 def jpeg(seed: int = 0) -> bytes:
@@ -146,22 +150,59 @@ def test_an_image_drawn_again_is_reported_at_each_place_and_scored_once(run, tmp
     assert of(DocumentRecord, records)[0].counts.sem == 1
 
 
-def test_scores_do_not_depend_on_workers_batches_or_company(tmp_path):
+def test_records_do_not_depend_on_workers_batches_order_or_company(tmp_path, monkeypatch):
     model = str(model_file(tmp_path / "m.onnx"))
     papers = tmp_path / "papers"
     papers.mkdir()
+    quality = {"quality": 95}
+    common = encode(micrograph(300, 400, 99), "JPEG", **quality)
     for seed in range(5):
+        own = [encode(micrograph(300, 400, 9 * seed + i), "JPEG", **quality) for i in range(2)]
         (papers / f"{seed}.pdf").write_bytes(
-            paper(*(encode(micrograph(300, 400, 9 * seed + i), "JPEG", quality=95) for i in range(3)))
+            paper(*own, *[common] * (seed % 3), content=DRAW_TWICE if seed % 2 else DRAW)
         )
+    (papers / "copy.pdf").write_bytes((papers / "1.pdf").read_bytes())
+    (papers / "common.jpg").write_bytes(common)
+    (papers / "common2.jpg").write_bytes(common)
+    names = sorted(file.name for file in papers.iterdir())
 
-    def scores(**options):
-        records = scan(papers, ScanOptions(model=model, fpr=0.99, all_images=True, **options), backend=FakeBackend())
-        return {r.panel_id: (r.status, r.score, r.reason) for r in records if isinstance(r, PanelRecord)}
+    def records(paths, **options):
+        found = {}
+        for record in scan(paths, ScanOptions(model=model, fpr=0.99, **options), backend=FakeBackend()):
+            if isinstance(record, DocumentRecord):
+                document = found.setdefault(record.path.rpartition("/")[2], [replace(record, seconds=0.0)])
+            elif isinstance(record, PanelRecord):
+                document.append(record)
+        return found
 
-    reference = scores(jobs=1, batch_size=1)
-    assert len(reference) == 15
-    assert scores(jobs=2, batch_size=7) == scores(jobs=3, batch_size=64) == reference
+    alone = {}
+    for name in names:
+        alone |= records([papers / name], jobs=1, batch_size=1, all_images=True)
+    assert sum(len(document) - 1 for document in alone.values()) == 27
+    assert any(panel.duplicate_of for document in alone.values() for panel in document[1:])
+    for jobs, batch_size, order in ((1, 64, names), (2, 7, names[::-1]), (3, 64, names)):
+        together = records([papers / name for name in order], jobs=jobs, batch_size=batch_size, all_images=True)
+        assert together == alone
+    monkeypatch.setattr(pool, "TASKS_PER_WORKER", 2)
+    assert records([papers / name for name in names], jobs=1, all_images=True) == alone
+
+
+@pytest.mark.parametrize(("served", "scored"), [(500, 1), (1, 4), (2, 2)])
+def test_copies_are_scored_once_by_each_worker(tmp_path, monkeypatch, served, scored):
+    monkeypatch.setattr(pool, "TASKS_PER_WORKER", served)
+    for number in range(4):
+        (tmp_path / f"{number}.pdf").write_bytes(paper(encode(micrograph(300, 400), "JPEG", quality=88)))
+    inferred = []
+
+    class Counting(FakeBackend):
+        def infer(self, tiles):
+            inferred.append(int(tiles.any(axis=(1, 2, 3)).sum()))
+            return super().infer(tiles)
+
+    options = ScanOptions(model=str(model_file(tmp_path / "m.onnx")), fpr=0.99, all_images=True, jobs=1)
+    panels = of(PanelRecord, scan(tmp_path, options, backend=Counting()))
+    assert len(panels) == 4 and len({p.score for p in panels}) == 1 and panels[0].score is not None
+    assert sum(inferred) == scored * panels[0].tiles
 
 
 def test_records_come_in_the_documented_order_with_counts_that_add_up(run, tmp_path):

@@ -1,0 +1,86 @@
+"""What was found in an image, and where the image is drawn: apart, because one image may be drawn in many places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.geometry import Box
+from semscan.engine.pdf.wire import Found
+from semscan.engine.records import ImageRecord, PanelRecord
+
+_RECORD_BYTES = 2048
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """A panel of an image, wherever that is drawn.
+
+    Attributes:
+        record: all that is known from the pixels alone; its ids, page and labels are empty.
+        stratum: of the calibration, empty for a panel that is not to be scored.
+        smoothness: of the panel, likewise 0.
+        tiles: uint8 [n, 1, T, T] to be scored, or ``None``.
+        pixels: uint8 [h, w], the panel itself if the task asks for it.
+    """
+
+    record: PanelRecord
+    stratum: str = ""
+    smoothness: float = 0.0
+    tiles: NDArray[np.uint8] | None = None
+    pixels: NDArray[np.uint8] | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """What keeping it takes, roughly."""
+        return _RECORD_BYTES + (0 if self.tiles is None else self.tiles.nbytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image is drawn.
+
+    Attributes:
+        record: what is known before the image is decoded: page, labels, box of the whole image; ``panel_id`` is the
+            prefix of its panels' ids.
+        source: ``embedded``, ``inline`` or ``file``.
+        object: the PDF object, ``"83 0"``.
+        ppi: resolution as placed, from the image's width and height in pixels.
+        box_on_page: page points of a pixel box, from the box and the image's width and height.
+    """
+
+    record: PanelRecord
+    source: str
+    object: str | None
+    ppi: Callable[[int, int], int | None]
+    box_on_page: Callable[[Box, int, int], tuple[float, float, float, float] | None]
+
+    def found(self, finding: Finding, token: str | None = None) -> Found:
+        """The message for a panel of the image drawn here.
+
+        Args:
+            finding: the panel.
+            token: names the image, see :class:`Found`.
+        """
+        seen, image = finding.record, finding.record.image
+        record = replace(
+            self.record,
+            panel_id=f"{self.record.panel_id}/{seen.index}",
+            status=seen.status,
+            index=seen.index,
+            of=seen.of,
+            kind=seen.kind,
+            tiles=seen.tiles,
+            reason=seen.reason,
+            detail=seen.detail,
+        )
+        if image is not None:
+            record = replace(record, bbox_pt=self.box_on_page(Box(*image.bbox_px), *image.px), image=self._here(image))
+        named = None if token is None or finding.tiles is None else f"{token}/{seen.index}"
+        return Found(record, finding.stratum, finding.smoothness, finding.tiles, finding.pixels, named)
+
+    def _here(self, image: ImageRecord) -> ImageRecord:
+        return replace(image, source=self.source, object=self.object, ppi=self.ppi(*image.px))
