@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from semscan.engine.geometry import Box
 
+FLATTEST_TILE = 2.0
+"""Tiles whose grey levels spread less than this (standard deviation) hold no texture to score."""
+
 
 def tile_origins(box: Box, tile_px: int, most: int) -> list[tuple[int, int]]:
     """Origins ``(x, y)`` of at most ``most`` tiles that lie inside ``box``, even and spread over it.
@@ -54,6 +57,22 @@ def cut_tiles(grey: NDArray[np.uint8], origins: list[tuple[int, int]], tile_px: 
     for tile, (x, y) in zip(tiles, origins, strict=True):
         tile[0] = grey[y : y + tile_px, x : x + tile_px]
     return tiles
+
+
+def panel_tiles(grey: NDArray[np.uint8], box: Box, tile_px: int, most: int) -> NDArray[np.uint8]:
+    """The tiles that a panel is scored by: those of :func:`tile_origins` that hold texture.
+
+    Args:
+        grey: uint8 [H, W].
+        box: the panel without its data bar.
+        tile_px: side of a tile in pixels, even.
+        most: largest number of tiles.
+
+    Returns:
+        uint8 [n, 1, tile_px, tile_px], n possibly 0.
+    """
+    tiles = cut_tiles(grey, tile_origins(box, tile_px, most), tile_px)
+    return tiles[tiles.std(axis=(1, 2, 3)) >= FLATTEST_TILE]
 
 
 def _fitting(low: int, high: int, tile_px: int) -> int:

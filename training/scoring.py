@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from semscan.engine.geometry import Box
 from semscan.engine.smoothness import smoothness
-from semscan.engine.tiles import cut_tiles, tile_origins
+from semscan.engine.tiles import cut_tiles, panel_tiles, tile_origins
 from semscan.export.fold import fold
 from semscan.export.graph import build_graph
 from semscan.training.nets.npr import load_detector
@@ -51,11 +51,17 @@ class PanelScorer:
         self._tile_px, self._most_tiles = tile_px, most_tiles
 
     def score(self, pictures: Iterable[NDArray[np.uint8]]) -> Scores:
-        """Score panels, uint8 [h, w] each."""
+        """Score panels, uint8 [h, w] each, by the tiles that a scan takes.
+
+        A panel without any textured tile, which a scan does not assess, is scored by all its tiles, so that the
+        classes that are compared keep their panels.
+        """
         logits, levels = [], []
         for grey in pictures:
             box = Box(0, 0, grey.shape[1], grey.shape[0])
-            tiles = cut_tiles(grey, tile_origins(box, self._tile_px, self._most_tiles), self._tile_px)
+            tiles = panel_tiles(grey, box, self._tile_px, self._most_tiles)
+            if not len(tiles):
+                tiles = cut_tiles(grey, tile_origins(box, self._tile_px, self._most_tiles), self._tile_px)
             (values,) = self._session.run(["logit"], {"tiles": tiles})
             logits.append(float(np.mean(values, dtype=np.float64)))
             levels.append(smoothness(grey))

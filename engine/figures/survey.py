@@ -20,13 +20,10 @@ from semscan.engine.raster import Raster
 from semscan.engine.records import ImageRecord, KindRecord, PanelRecord
 from semscan.engine.smoothness import smoothness
 from semscan.engine.stats import Stopwatch
-from semscan.engine.tiles import cut_tiles, tile_origins
+from semscan.engine.tiles import panel_tiles
 
 SMALLEST_FIGURE_PX = 48
 """Images with a shorter side than this are rules, bullets and icons; they are counted as ``tiny``."""
-
-FLATTEST_TILE = 2.0
-"""Tiles whose grey levels spread less than this (standard deviation) hold no texture to assess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +64,7 @@ class Survey:
             return _refused(record, *refusal, pixels)
         with self.watch.stage("tile"):
             content = trim_data_bar(raster.grey, box)
-            origins = tile_origins(content, self.task.tile_px, self.task.max_tiles)
-            tiles = cut_tiles(raster.grey, origins, self.task.tile_px)
-            tiles = tiles[tiles.reshape(len(tiles), -1).std(axis=1) >= FLATTEST_TILE]
+            tiles = panel_tiles(raster.grey, content, self.task.tile_px, self.task.max_tiles)
             if not len(tiles):
                 detail = f"no textured square of {self.task.tile_px} px beside the data bar"
                 return _refused(record, Reason.TOO_SMALL, detail, pixels)

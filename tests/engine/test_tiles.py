@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semscan.engine.geometry import Box
-from semscan.engine.tiles import cut_tiles, tile_origins
+from semscan.engine.tiles import cut_tiles, panel_tiles, tile_origins
 
 sides = st.integers(0, 900)
 
@@ -33,3 +33,12 @@ def test_cut_tiles_copies_the_pixels_at_each_origin():
     tiles = cut_tiles(grey, [(2, 4), (100, 60)], 64)
     assert tiles.shape == (2, 1, 64, 64) and tiles.dtype == np.uint8
     assert (tiles[1, 0] == grey[60:124, 100:164]).all()
+
+
+def test_flat_tiles_are_left_out_of_a_panel():
+    grey = np.full((64, 192), 90, np.uint8)
+    grey[:, 64:128] = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
+    tiles = panel_tiles(grey, Box(0, 0, 192, 64), 64, 16)
+    assert tiles.shape == (1, 1, 64, 64) and (tiles[0, 0] == grey[:, 64:128]).all()
+    assert panel_tiles(grey, Box(0, 0, 64, 64), 64, 16).shape == (0, 1, 64, 64)
+    assert panel_tiles(grey, Box(0, 0, 60, 64), 64, 16).shape == (0, 1, 64, 64)
