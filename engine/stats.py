@@ -16,9 +16,9 @@ class ScanStats:
         seconds: wall seconds by stage, summed over workers: ``open``, ``place``, ``decode``, ``split``, ``gate``,
             ``tile`` in the workers; ``infer`` in the inference thread; ``write`` is the consumer's.
         documents: documents finished.
-        images: images decoded.
+        images: images whose pixels could be had, decoded or remembered.
         panels: panels found.
-        tiles: tiles scored.
+        tiles: tiles of the assessed panels, scored or remembered.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)

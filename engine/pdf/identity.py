@@ -86,6 +86,9 @@ class _Description:
             raise _TooIntricateError
         found = self._resolver.resolve(value)
         if isinstance(found, list):
+            if found and self._resolver.resolve(found[0]) == "ICCBased":
+                # Half a megabyte that a thousand images share, of which decoding reads the dictionary only.
+                found = [found[0], *map(self._resolver.resolve, found[1:])]
             return "list", [self._value(item, depth + 1) for item in found]
         if isinstance(found, dict):
             stored = self._bytes_of(value) if isinstance(value, Ref) else None

@@ -158,6 +158,15 @@ def test_entries_that_change_no_pixel_do_not_hide_a_copy():
     assert identity(again, masked(again, 90)) == identity(plain, masked(plain, 90)) != identity(again, again.jpeg(JPEG))
 
 
+def test_of_a_colour_profile_only_what_decoding_reads_counts():
+    def profiled(entries: str, data: bytes) -> str | None:
+        pdf = Pdf()
+        return identity(pdf, pdf.jpeg(JPEG, space=f"[/ICCBased {pdf.stream(entries, data)} 0 R]"))
+
+    assert profiled("/N 1", b"abc") == profiled("/N 1", b"xyz") != profiled("/N 3", b"abc")
+    assert profiled("/Alternate/DeviceGray", b"") != profiled("/Alternate/DeviceRGB", b"")
+
+
 def test_images_that_cannot_be_compared_have_no_identity():
     pdf = Pdf()
     spot = "[/Separation /Gold /DeviceGray <</FunctionType 2/Domain [0 1]/N 1>>]"

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -53,6 +54,17 @@ def test_a_worker_waits_while_nothing_is_given_back():
     assert sender.is_alive() and len(received) == 4
     supervisor.release()
     assert supervisor.receive().record.panel_id == "4"
+
+
+def test_a_token_arrives_unless_it_is_none_that_a_worker_may_send():
+    worker, supervisor = ends(8)
+    for token in (None, "t", "x" * wire.LONGEST_TOKEN):
+        worker.send(replace(found(1, 0), token=token))
+        assert supervisor.receive().token == token
+    for token in ("x" * (wire.LONGEST_TOKEN + 1), 7, ["t"]):
+        worker.send(replace(found(1, 0), token=token))
+        with pytest.raises(ValueError, match="token"):
+            supervisor.receive()
 
 
 @pytest.mark.parametrize(("start", "count"), [(-1, 1), (8, 1), (0, 0), (0, 9)])
