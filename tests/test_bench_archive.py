@@ -57,6 +57,14 @@ def test_the_parents_time_is_counted_without_writing(bench, tmp_path):
     assert found["parent_s"] > 0 and found["writing_s"] >= 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from /proc")
+def test_the_parents_memory_is_read_after_every_document(bench, tmp_path):
+    bench.synthetic_archive.small(tmp_path, 20, side=160)
+    found = bench.measure_memory(tmp_path, 1)
+    assert [documents for documents, _ in found["resident_mib"]] == list(range(1, 21))
+    assert 1 < found["tenth_mib"] <= found["end_mib"] * 1.5
+
+
 def test_tiles_arrive_both_ways(bench):
     for way in bench.transport.WAYS[:2]:
         assert bench.transport.tiles_per_second(way, 2) > 0
