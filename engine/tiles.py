@@ -72,7 +72,8 @@ def panel_tiles(grey: NDArray[np.uint8], box: Box, tile_px: int, most: int) -> N
         uint8 [n, 1, tile_px, tile_px], n possibly 0.
     """
     tiles = cut_tiles(grey, tile_origins(box, tile_px, most), tile_px)
-    return tiles[tiles.std(axis=(1, 2, 3)) >= FLATTEST_TILE]
+    textured: NDArray[np.bool_] = tiles.std(axis=(1, 2, 3)) >= FLATTEST_TILE
+    return tiles[textured]
 
 
 def _fitting(low: int, high: int, tile_px: int) -> int:
