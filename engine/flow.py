@@ -200,6 +200,8 @@ class Flow:
 
     def _take_panel(self, key: int, document: OpenDocument, found: wire.Found, worker: int) -> None:
         record = found.record
+        if record.panel_id in document.panels:
+            return  # ids are unique; a worker that was taken over may not confuse the counting
         self._stats.panels += 1
         if found.tiles is not None and (why := self._outside_reference(found)):
             record = replace(record, status="not_assessed", reason=Reason.BELOW_QUALITY_FLOOR, detail=why, tiles=None)

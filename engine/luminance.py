@@ -85,6 +85,8 @@ def reduce_depth(values: NDArray[Any]) -> NDArray[np.uint8]:
         values = np.where(finite, values, values[finite].min() if finite.any() else 0).astype(np.float64)
         if values.min() >= 0 and values.max() <= 1:
             return np.asarray(np.rint(values * 255), dtype=np.uint8)
+        if float(np.abs(values).max()) >= 2.0**1022:
+            values = values / 4  # or the range between the extremes would not be a number any more
         values = values - min(0.0, float(values.min()))
         top = float(values.max())
         if top >= 2.0**32:

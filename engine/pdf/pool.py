@@ -189,7 +189,7 @@ class Pool:
             return
         try:
             message = worker.line.receive()
-        except (EOFError, OSError, KeyError, TypeError, ValueError):
+        except (EOFError, OSError, KeyError, TypeError, ValueError, RecursionError):
             yield from self._give_up(worker, NoticeCode.WORKER_CRASHED)
             return
         if isinstance(message, wire.Ready):

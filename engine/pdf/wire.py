@@ -24,6 +24,10 @@ LONGEST_TOKEN = 100
 """Characters of a token: they are kept, so a worker must not be able to make them long."""
 
 
+LONGEST_MESSAGE_BYTES = 1 << 20
+"""A worker that was taken over may not make its supervisor run out of memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One document to examine, and all that the worker must know to do it.
@@ -187,15 +191,17 @@ class SupervisorEnd:
 
         Raises:
             EOFError, OSError: the worker is gone.
-            KeyError, TypeError, ValueError: the worker sent nonsense.
+            KeyError, TypeError, ValueError, RecursionError: the worker sent nonsense.
         """
-        head = json.loads(self.connection.recv_bytes())
+        head = json.loads(self.connection.recv_bytes(LONGEST_MESSAGE_BYTES))
         kind, body = head["kind"], head["body"]
         if kind == "Found":
             tiles = None if body["tiles"] is None else self._ring.read(*body["tiles"])
             pixels = None
             if body["pixels"] is not None:
-                pixels = np.frombuffer(self.connection.recv_bytes(), np.uint8).reshape(body["pixels"])
+                height, width = body["pixels"]
+                data = self.connection.recv_bytes(int(height) * int(width))
+                pixels = np.frombuffer(data, np.uint8).reshape(height, width)
             self._to_release += 0 if tiles is None else len(tiles)
             record, token = build(PanelRecord, body["record"]), body["token"]
             if token is not None and not (isinstance(token, str) and len(token) <= LONGEST_TOKEN):

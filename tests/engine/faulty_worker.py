@@ -39,6 +39,12 @@ class FaultyExaminer:
                 eaten.append(bytearray(2**24))
         elif fault == "chatter":
             os.write(1, b"garbage on stdout\n" * 1000)
+        elif fault == "flood":
+            emit.__self__._connection.send_bytes(bytes(3 << 20))
+            time.sleep(3600)
+        elif fault == "nested":
+            emit.__self__._connection.send_bytes(b"[" * 200_000)
+            time.sleep(3600)
         elif fault == "garbage":
             emit.__self__._connection.send_bytes(b"{not json")
             time.sleep(3600)

@@ -3,7 +3,7 @@
 import tempfile
 
 import pytest
-from test_archives import tarred, zipped
+from packing import tarred, zipped
 from test_bundle import model_file
 from test_scan import jpeg, of, paper
 

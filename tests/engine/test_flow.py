@@ -159,3 +159,8 @@ def test_a_copy_is_scored_though_the_try_that_sent_it_first_no_longer_counts(rec
     lost = [wire.Opened("sha256:d", 1), panel("a", 10, token="t")]
     whole = [wire.Opened("sha256:d", 1), panel("a", 10, token="t"), wire.Done()]
     assert [r.score for r in of(PanelRecord, records([lost, whole]))] == [10 - 128]
+
+
+def test_a_panel_id_sent_twice_counts_once(records):
+    out = records([[wire.Opened("sha256:d", 1), panel("a", 10), panel("a", 200), panel("b"), wire.Done()]])
+    assert [(r.panel_id, r.score) for r in of(PanelRecord, out)] == [("a", 10 - 128), ("b", 0.0)]

@@ -66,6 +66,8 @@ def test_signed_float_and_odd_values():
     assert reduce_depth(np.array([[np.nan, 0.0, np.inf, 1.0]])).tolist() == [[0, 0, 0, 255]]
     assert reduce_depth(np.array([[np.nan, np.inf]])).tolist() == [[0, 0]]
     assert reduce_depth(np.array([[0.0, 1e30]])).tolist() == [[0, 255]]
+    assert reduce_depth(np.array([[1.7e308, -1e292, 0.0]])).tolist() == [[255, 0, 0]]
+    assert reduce_depth(np.array([[1.7e308, -1.7e308, 0.0]])).tolist() == [[255, 0, 127]]
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=20))
