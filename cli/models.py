@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -39,7 +40,7 @@ def list_command(as_json: bool = False) -> None:
         raise ModelError("no model is shipped with this installation", "give the path of a .onnx file")
     for model in found:
         calibration = model["calibration"]
-        about = f"tile {model['tile_px']} px\trate {calibration['supported_rate']:g}\t{calibration['id']}"
+        about = f"tile {model['tile_px']} px\trate {_rate(calibration)}\t{calibration['id']}"
         click.echo(f"{model['id']}\tsha256 {model['sha256'][:16]}\t{about}")
 
 
@@ -57,7 +58,7 @@ def info(model: str | None, as_json: bool) -> None:
         return
     calibration = facts["calibration"]
     click.echo(f"{bundle.id}   {bundle.path}\nsha256 {bundle.sha256}\ntile {bundle.tile_px} px")
-    click.echo(f"calibration {calibration['id']}, supported rate {calibration['supported_rate']:g}")
+    click.echo(f"calibration {calibration['id']}, supported rate {_rate(calibration)}")
     for name, stratum in calibration["strata"].items():
         click.echo(f"  {name:10} {stratum['panels']} genuine panels from {stratum['sources']} sources")
     click.echo(f"\n{bundle.card.strip()}")
@@ -80,3 +81,9 @@ def verify(models: tuple[str, ...]) -> None:
         deviation = golden_self_test(bundle, backend)
         where = f"{backend.name} {backend.precision} on {backend.device}"
         click.echo(f"{bundle.id}\tok\tlargest deviation {deviation:.1e} logits (allowed {TOLERANCE:g})\t{where}")
+
+
+def _rate(calibration: dict[str, Any]) -> str:
+    """The default rate, or that the sources are too few for one."""
+    rate = calibration["supported_rate"]
+    return "none: too few sources" if rate is None else f"{rate:g}"

@@ -64,5 +64,5 @@ def cells(panel: PanelRecord) -> tuple[str, ...]:
     """A panel as the texts of a row: page, figure, panel, pixels, source, what to say of it, level."""
     head = (*wording.where(panel), wording.pixels(panel.image), wording.source(panel.image))
     if panel.status == "assessed":
-        return (*head, wording.rarity(panel), LEVELS.get(panel.level or "none", "-"))
+        return (*head, wording.rarity(panel) + wording.other_kind(panel), LEVELS.get(panel.level or "none", "-"))
     return (*head, wording.why_not(panel), "NOT ASSESSED")

@@ -21,7 +21,7 @@ from semscan.cli.text import TextView, totals
 from semscan.engine.errors import ExitCode, UsageError
 from semscan.engine.journal import Journal
 from semscan.engine.options import ScanOptions
-from semscan.engine.records import DocumentRecord, NoticeRecord, Record, RunRecord, SummaryRecord
+from semscan.engine.records import DocumentRecord, NoticeRecord, Record, SummaryRecord
 from semscan.engine.sinks import FORMATS, Sink, open_sink
 from semscan.engine.sinks.output import StreamOutput
 from semscan.engine.sinks.sqlite import SqliteSink
@@ -58,8 +58,7 @@ def run_scan(
 ) -> ExitCode:
     """Scan, write every record to every output, and say how it ended.
 
-    With ``resume`` the documents that a ``.sqlite`` output holds are not scanned again; the other files are written
-    anew with them. Standard output gets what is new.
+    With ``resume`` the documents that a ``.sqlite`` output holds are not scanned again, but told again like the others.
 
     Raises:
         SemscanError: the scan or an output was refused.
@@ -70,7 +69,6 @@ def run_scan(
     with ExitStack() as stack:
         sinks: list[Sink] = [open_sink(path, overwrite, resume) for path in _distinct(outputs)]
         journal = _journal(sinks) if resume else None
-        files = tuple(sinks)
         stream = stack.enter_context(data_stream())
         person = view.form == "text" and stream.isatty()
         if view.form != "none":
@@ -87,8 +85,6 @@ def run_scan(
             record = ending.note(record)
             for sink in sinks:
                 sink.write(record)
-            if journal and isinstance(record, RunRecord):
-                _copy_earlier(journal, ending, [sink for sink in files if not isinstance(sink, SqliteSink)])
             if not person and not view.quiet:
                 _tell(record, line)
     return ending.code
@@ -117,15 +113,6 @@ def _journal(sinks: Sequence[Sink]) -> Journal:
         if isinstance(sink, SqliteSink):
             return Journal(sink)
     raise UsageError("--resume needs an output that keeps what was done", "add -o run.sqlite")
-
-
-def _copy_earlier(journal: Journal, ending: _Ending, sinks: Sequence[Sink]) -> None:
-    for document, panels, notices in journal.documents():
-        ending.note(document)
-        earlier: tuple[Record, ...] = (document, *panels, *notices)
-        for sink in sinks:
-            for record in earlier:
-                sink.write(record)
 
 
 def _stdout_sink(stream: BinaryIO, view: View, line: ProgressLine) -> Sink:

@@ -206,8 +206,8 @@ def _run_lines(run: RunRecord, style: Style) -> list[str]:
     calibration = run.calibration
     reference = f"{wording.count(calibration.n, 'panel')} from {wording.count(calibration.sources, 'source')}"
     meaning = (
-        f"Rate {wording.one_in(rate)}: at most {wording.one_in(rate)} genuine panels is flagged, as far as a "
-        f"reference of {reference} can tell."
+        f"Rate {wording.one_in(rate)}: at most {wording.one_in(rate)} genuine SEM panels is flagged, as far as a "
+        f"reference of {reference} can tell; enlarged panels and other kinds are flagged more often."
     )
     smallest = wording.smallest_rate(calibration.sources)
     if smallest > 0.01:

@@ -180,6 +180,13 @@ def reason_words(reason: str) -> str:
     return _REASONS.get(reason, reason)  # type: ignore[call-overload, no-any-return]
 
 
+def other_kind(panel: PanelRecord) -> str:
+    """A warning that a panel was compared with genuine panels of another kind, if so; ``--all-images`` does that."""
+    if panel.kind is None or panel.kind.label == "sem":
+        return ""
+    return f"; taken for: {panel.kind.label}, compared with SEM"
+
+
 def kinds(other: dict[str, int] | None) -> str:
     """The panels left alone, most frequent kind first: ``15 (graphics 9, TEM 4, photographs 2)``."""
     if not other:

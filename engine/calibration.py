@@ -113,12 +113,12 @@ class Calibration:
         """Independent sources in the largest stratum."""
         return max(s.sources for s in self.strata.values())
 
-    def supported_rate(self) -> float:
-        """The smallest of :data:`RATES` that every stratum supports; 1.0 when none does."""
+    def supported_rate(self) -> float | None:
+        """The smallest of :data:`RATES` that every stratum supports; ``None`` when none does."""
         for rate in RATES:
             if all(stratum.supports(rate) for stratum in self.strata.values()):
                 return rate
-        return 1.0
+        return None
 
     def smallest_bound(self) -> float:
         """The smallest rate that can be stated with 95 % confidence in every stratum."""

@@ -17,7 +17,7 @@ from semscan.engine.batcher import Batcher
 from semscan.engine.bundle import Bundle
 from semscan.engine.document import Document
 from semscan.engine.errors import Reason
-from semscan.engine.journal import Journal
+from semscan.engine.journal import Group, Journal
 from semscan.engine.options import ScanOptions
 from semscan.engine.pdf import wire
 from semscan.engine.pdf.pool import Pool, Progressed
@@ -132,16 +132,14 @@ class Flow:
         self._found = self._kept = 0
         self._all_found = False
         self._refused: list[NoticeRecord] = []
+        self._earlier: list[Group] = []
         self._intake = Intake(options)
 
     def records(self, paths: Iterable[str | os.PathLike[str]], run_id: str) -> Iterator[Record]:
-        """All records after the first; those of an earlier run only in the sums of the summary."""
-        if self._journal:
-            for document, panels, notices in self._journal.documents():
-                self._tally.add_document(document, panels, notices)
+        """All records after the first, those of documents that an earlier run did among them."""
         try:
             for progressed in self._pool.run(self._tasks(paths)):
-                yield from self._take_notices()
+                yield from self._pass_on()
                 if progressed is None:
                     self._score(self._scorer.poll())
                 else:
@@ -149,13 +147,13 @@ class Flow:
                 yield from self._close_finished()
             self._score(self._scorer.flush())
             yield from self._close_finished()
-            yield from self._take_notices()
+            yield from self._pass_on()
         finally:
             self._scorer.close()
             self._intake.close()
         yield self._tally.summary(run_id)
 
-    def _tasks(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[int, wire.Task]]:
+    def _tasks(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[int, wire.Task] | None]:
         options = self._options
         for source in self._intake.documents(paths):
             if self._stop():
@@ -163,22 +161,35 @@ class Flow:
                 return
             if isinstance(source, NoticeRecord):
                 self._refused.append(source)
+                yield None
                 continue
-            if self._journal and self._journal.keeps(source):
+            if self._journal and (kept := self._journal.kept(source)):
                 self._intake.release(source)
+                self._earlier.append(kept)
                 self._kept += 1
+                yield None
                 continue
             key = self._found
             self._found += 1
             self._open[key] = OpenDocument(source, time.monotonic())
             yield key, wire.Task.for_document(source, options, self._bundle.tile_px)
         self._all_found = True
+        if self._journal:
+            self._journal.finish()
 
-    def _take_notices(self) -> Iterator[NoticeRecord]:
+    def _pass_on(self) -> Iterator[Record]:
+        """What came of inputs that no worker is needed for: notices, and documents that an earlier run did."""
         for notice in self._refused:
             self._tally.add_notice(notice)
             yield notice
         self._refused.clear()
+        for document, panels, notices in self._earlier:
+            self._tally.add_document(document, panels, notices)
+            yield document
+            yield from panels
+            yield from notices
+            self._report_progress()
+        self._earlier.clear()
 
     def _take(self, progressed: Progressed) -> None:
         """One message of a worker."""

@@ -44,7 +44,7 @@ def scan(
         stats: filled with counts and stage times.
         backend: a runtime to use instead of the model's own; its scores are not checked against golden tiles.
 
-        journal: an earlier run to continue: its documents are counted and not done again.
+        journal: an earlier run to continue: its documents are told again and not done again.
         stop: asked before each document; once it says yes, the documents in hand are finished, no other is taken, and
             the summary's exit code is 130.
 
@@ -84,14 +84,21 @@ def _rate(bundle: Bundle, options: ScanOptions) -> float:
         UsageError: the calibration has too few independent sources for the rate that was asked for.
     """
     calibration = bundle.calibration
-    if options.fpr is None:
-        return calibration.supported_rate()
     bound = calibration.smallest_bound()
+    supported = calibration.supported_rate()
+    if options.fpr is None:
+        if supported is None:
+            raise UsageError(
+                f"{bundle.id} is calibrated on too few independent genuine sources ({calibration.sources}): they bound "
+                f"the rate of false flags at {bound:.2f} only",
+                "use a model calibrated on more sources, or say --fpr with a larger rate",
+            )
+        return supported
     if options.fpr < bound:
         raise UsageError(
             f"--fpr {options.fpr:g} is below what {bundle.id} can support: its {calibration.sources} independent "
             f"genuine sources bound the rate at {bound:.3f} with 95 % confidence",
-            f"use --fpr {calibration.supported_rate():g} or a model calibrated on more sources",
+            f"use --fpr {supported or bound:.2g} or a model calibrated on more sources",
         )
     return options.fpr
 

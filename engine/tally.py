@@ -68,7 +68,7 @@ def document_record(
     if broken and not counts.panels:
         status, reason = "failed", codes[0]
     elif not counts.assessed:
-        status, reason = "not_assessed", None if counts.sem else Reason.NO_PANELS
+        status, reason = "not_assessed", None if counts.sem else (codes or [Reason.NO_PANELS])[0]
     else:
         status = "partly_assessed" if counts.not_assessed or codes else "assessed"
     return DocumentRecord(

@@ -61,7 +61,7 @@ def calibrate(recipe_path: Path, overrides: list[str], data: Path | None, run_di
     strata = {}
     for name, (scores, _) in measured.items():
         corrected = scores.logit - line["slope"] * scores.smoothness - line["intercept"]
-        strata[name] = tail_table(corrected, sources)
+        strata[name] = tail_table(corrected, sources, len(genuine))
     calibration = {
         "id": f"{recipe.model_id}-calibrate-{len(set(sources))}",
         "score": "mean of tile logits minus smoothness line",
@@ -112,12 +112,13 @@ def choose_line(
     return line, ranking
 
 
-def tail_table(scores: NDArray[np.float64], sources: Sequence[str]) -> dict[str, Any]:
+def tail_table(scores: NDArray[np.float64], sources: Sequence[str], panels: int) -> dict[str, Any]:
     """Tail fractions with their bounds at every distinct genuine score.
 
     Args:
         scores: corrected scores of genuine panels.
         sources: the source of each.
+        panels: genuine panels behind the scores: one that was also scored resampled is one panel.
 
     Returns:
         ``n``, ``sources`` and the ascending columns ``scores``, ``tail``, ``low95``, ``high95`` (two-sided
@@ -134,4 +135,4 @@ def tail_table(scores: NDArray[np.float64], sources: Sequence[str]) -> dict[str,
         row = (score, (1 + k) / (count + 1), low, high, upper_bound(k, count))
         for column, value in zip(columns.values(), row, strict=True):
             column.append(round(value, 6))
-    return {"n": len(scores), "sources": count, **columns}
+    return {"n": panels, "sources": count, **columns}

@@ -59,7 +59,7 @@ def evaluate(recipe_path: Path, overrides: list[str], data: Path | None, run_dir
     results: dict[str, Any] = {
         "model": recipe.model_id,
         "git_revision": git_revision(),
-        "rate": calibration.supported_rate(),
+        "rate": supported_rate(calibration),
         "smallest_bound": calibration.smallest_bound(),
         "calibration": {s.name: {"panels": s.panels, "sources": s.sources} for s in calibration.strata.values()},
         "smoothness_line": report,
@@ -100,12 +100,17 @@ def _fidelity(genuine: list[Panel], made: list[Panel]) -> dict[str, float]:
     return {decoder: round(float(np.median(values[decoder])), 2) for decoder in sorted(values)}
 
 
+def supported_rate(calibration: Calibration) -> float:
+    """The default rate of a scan; 0, at which nothing is flagged, when too few independent sources support one."""
+    return calibration.supported_rate() or 0.0
+
+
 class _Measured:
     """Panels after one channel: raw logit, smoothness, corrected score and one-sided bound of the tail."""
 
     def __init__(self, raw: Scores, calibration: Calibration, qualities: list[int | None]) -> None:
         line = calibration.smoothness
-        self.rate = calibration.supported_rate()
+        self.rate = supported_rate(calibration)
         self.logit, self.smoothness = raw.logit, raw.smoothness
         self.score: Floats = raw.logit - line.slope * raw.smoothness - line.intercept
         names = [stratum_name("png" if q is None else "jpeg", q) for q in qualities]
@@ -152,7 +157,7 @@ def _ranking(
             "auc_ci95": auc_interval(on_genuine.score, sources, scores, owners, settings.resamples, recipe.seed),
             "tpr_at_5pct_fpr": tpr_at(on_genuine.score, scores, 0.05),
             "tpr_at_1pct_fpr": tpr_at(on_genuine.score, scores, 0.01),
-            "tpr_at_shipped_threshold": float((on_made.bound[mask] <= rate).mean()),
+            "tpr_at_shipped_threshold": float(((on_made.bound <= rate) & on_made.covered)[mask].mean()),
             "tpr_at_tail_5pct": float((on_made.tail[mask] <= 0.05).mean()),
             "outside_smoothness_range": float((~on_made.covered[mask]).mean()),
         }

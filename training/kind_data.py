@@ -101,7 +101,7 @@ def cut_pdf(path: Path) -> Iterator[PdfPanel]:
                 continue
             seen.add(placed.placement.xref)
             try:
-                raster = reader.decode(placed.placement, 200_000_000)
+                raster = reader.open_image(placed.placement, 200_000_000).decode()
             except ImageUnusable:  # a scan reports it; here there is nothing to learn from it
                 continue
             if raster.bits == 1:

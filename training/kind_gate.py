@@ -29,7 +29,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 FOLDS = 6
 RIDGE = 1 / 0.03
 WEIGHT_OF_GROUP = 8.0
-SEM_KEPT, SEM_NOT_DROPPED, LABELS_RIGHT = 0.94, 0.98, 0.8
+SEM_KEPT, SEM_NOT_DROPPED, LABELS_RIGHT = 0.86, 0.98, 0.8
 ANSWERS = ("sem", "uncertain", "tem", "light", "fluorescence", "gel", "graphic", "other")
 
 
@@ -263,7 +263,7 @@ panel, after a cheap first stage that takes out what is plainly drawn. It says `
 How to read this:
 
 * Grey-level statistics tell graphics and colour pictures from SEM well, but SEM from TEM badly. The thresholds
-  therefore lean towards SEM: many TEM panels are called `sem`. A TEM panel that is assessed has no reference of its
+  therefore lean towards SEM: some TEM panels are called `sem`. A TEM panel that is assessed has no reference of its
   own kind, so its tail fraction means little.
 * Panels of one source resemble each other, so the intervals (Clopper-Pearson, panels taken as independent) are too
   narrow. The number of sources is given beside the number of panels.
@@ -272,6 +272,9 @@ How to read this:
   though: what they showed led to the rule for coloured panels and to better simulated gels. And after a first full
   report, its last two tables included, the shares of SEM that the thresholds must keep were raised by one point. So
   read those two tables as mildly optimistic as well.
+* The share of SEM that must be called `sem` was then lowered from 94 to 86 %: with 94 %, a scan of the preprint panels
+  assessed 79 panels that are not SEM and flagged 14 of them (18 %), because they have no reference of their own kind.
+  The SEM panels lost by this are not dropped: they are listed as `uncertain`.
 * Preprint and paper labels were made by one labeller by eye (see `training/labels/README.md`); graphics and gels in
   the fit are drawn in code; there are no photographs in the fit, so photographs get some other label or `uncertain`.
 * `printed look-alikes` are parts of micrographs that we cut, reduced, marked and compressed as journals do."""

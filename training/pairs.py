@@ -69,17 +69,18 @@ def find_autoencoders(runs: Sequence[str], without: Sequence[str] = ()) -> dict[
         without: decoders to leave out, as ``run/decoder``.
 
     Raises:
-        UsageError: there are none, or ``without`` names one that does not exist.
+        UsageError: a run has none, ``without`` names one that does not exist, or leaves none.
     """
+    for run in runs:
+        if not any(Path(run).glob("*.pt")):
+            raise UsageError(f"no autoencoder checkpoint in {run}", f"semscan train autoencoders {Path(run).name}")
     found = {f"{Path(run).name}/{path.stem}": path for run in runs for path in sorted(Path(run).glob("*.pt"))}
     missing = sorted(set(without) - set(found))
     if missing:
         raise UsageError(f"decoder {missing[0]!r} is not in {', '.join(runs)}", f"there are {', '.join(found)}")
     found = {name: path for name, path in found.items() if name not in without}
     if not found:
-        raise UsageError(
-            f"no autoencoder checkpoint in {', '.join(runs)}", "semscan train autoencoders.toml makes them"
-        )
+        raise UsageError(f"every decoder in {', '.join(runs)} is left out", "leave fewer of them out")
     return found
 
 

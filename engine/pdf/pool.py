@@ -10,6 +10,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -51,6 +52,17 @@ class _Job:
     attempt: int = 1
 
 
+class _Pause:
+    """No task yet: the consumer has something to do first."""
+
+
+class _NoMore:
+    """The end of the tasks."""
+
+
+_NO_MORE = _NoMore()
+
+
 @dataclass(slots=True)
 class _Worker:
     process: subprocess.Popen[bytes]
@@ -83,12 +95,16 @@ class Pool:
     _workers: list[_Worker] = field(default_factory=list)
     _retries: deque[_Job] = field(default_factory=deque)
     _proved: bool = False
+    _heard: _Worker | None = None
+    _left: threading.Event = field(default_factory=threading.Event)
     _serials: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __enter__(self) -> Pool:
+        threading.Thread(target=self._watch, name="semscan-watch", daemon=True).start()
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._left.set()
         for worker in self._workers:
             worker.line.connection.close()
             worker.process.kill()
@@ -100,11 +116,14 @@ class Pool:
         """Start one worker ahead of the first document."""
         self._workers.append(self._start())
 
-    def run(self, tasks: Iterator[tuple[int, wire.Task]]) -> Iterator[Progressed | None]:
+    def run(self, tasks: Iterator[tuple[int, wire.Task] | None]) -> Iterator[Progressed | None]:
         """Work through tasks; at most one per worker is in flight, so ``tasks`` is consumed as fast as it is served.
 
         Every task ends with exactly one :class:`wire.Done` message, whatever happened to its workers. The tiles of a
         message are valid until the next one is asked for.
+
+        Args:
+            tasks: documents by key; a ``None`` among them gives the consumer a turn.
 
         Yields:
             Messages; ``None`` now and then while there are none, so that the consumer can do other things.
@@ -114,7 +133,10 @@ class Pool:
         """
         while True:
             while self._has_room() and (job := self._next(tasks)):
-                self._hand(self._idle_worker(), job)
+                if isinstance(job, _Pause):
+                    yield None
+                else:
+                    self._hand(self._idle_worker(), job)
             busy = {w.line.connection: w for w in self._workers if w.job}
             if not busy:
                 return
@@ -130,13 +152,15 @@ class Pool:
                 if worker.job and worker.deadline <= time.monotonic():
                     yield from self._give_up(worker, NoticeCode.TIMEOUT)
 
-    def _next(self, tasks: Iterator[tuple[int, wire.Task]]) -> _Job | None:
+    def _next(self, tasks: Iterator[tuple[int, wire.Task] | None]) -> _Job | _Pause | None:
         if self._retries:
             return self._retries.popleft()
         asked = time.monotonic()
-        following = next(tasks, None)
+        following = next(tasks, _NO_MORE)
         self._extend_deadlines(time.monotonic() - asked)
-        return None if following is None else _Job(*following)
+        if following is None:
+            return _Pause()
+        return None if isinstance(following, _NoMore) else _Job(*following)
 
     def _extend_deadlines(self, seconds: float) -> None:
         """Time that the consumer or the listing of inputs took is not held against the documents that waited."""
@@ -145,6 +169,13 @@ class Pool:
 
     def _patience(self, busy: dict[Connection, _Worker]) -> float:
         return max(0.0, min(TICK_S, min(w.deadline for w in busy.values()) - time.monotonic()))
+
+    def _watch(self) -> None:
+        """Kill a worker that sends half a message and then nothing, on which the supervisor would wait for ever."""
+        while not self._left.wait(TICK_S):
+            worker = self._heard
+            if worker is not None and worker.deadline <= time.monotonic():
+                worker.process.kill()
 
     def _has_room(self) -> bool:
         return len(self._workers) < self.jobs or any(not worker.job for worker in self._workers)
@@ -187,11 +218,15 @@ class Pool:
         job = worker.job
         if job is None:
             return
+        self._heard = worker
         try:
             message = worker.line.receive()
         except (EOFError, OSError, KeyError, TypeError, ValueError, RecursionError):
-            yield from self._give_up(worker, NoticeCode.WORKER_CRASHED)
+            self._heard = None
+            late = worker.deadline <= time.monotonic()
+            yield from self._give_up(worker, NoticeCode.TIMEOUT if late else NoticeCode.WORKER_CRASHED)
             return
+        self._heard = None
         if isinstance(message, wire.Ready):
             self._proved = True
             return
@@ -205,7 +240,7 @@ class Pool:
             worker.line.release()
 
     def _give_up(self, worker: _Worker, code: NoticeCode) -> Iterator[Progressed]:
-        job = worker.job
+        job, worker.job = worker.job, None
         assert job is not None
         exit_status = self._remove(worker)
         if not self._proved:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from semscan.engine.records import NoticeRecord, PanelRecord, to_jsonable
 LONGEST_TOKEN = 100
 """Characters of a token: they are kept, so a worker must not be able to make them long."""
 
+
+Kind = TypeVar("Kind")
 
 LONGEST_MESSAGE_BYTES = 1 << 20
 """A worker that was taken over may not make its supervisor run out of memory."""
@@ -196,29 +198,51 @@ class SupervisorEnd:
         head = json.loads(self.connection.recv_bytes(LONGEST_MESSAGE_BYTES))
         kind, body = head["kind"], head["body"]
         if kind == "Found":
-            tiles = None if body["tiles"] is None else self._ring.read(*body["tiles"])
-            pixels = None
-            if body["pixels"] is not None:
-                height, width = body["pixels"]
-                data = self.connection.recv_bytes(int(height) * int(width))
-                pixels = np.frombuffer(data, np.uint8).reshape(height, width)
-            self._to_release += 0 if tiles is None else len(tiles)
-            record, token = build(PanelRecord, body["record"]), body["token"]
-            if token is not None and not (isinstance(token, str) and len(token) <= LONGEST_TOKEN):
-                raise ValueError(f"no token: {token!r:.40}")
-            return Found(record, body["stratum"], body["smoothness"], tiles, pixels, token)
+            return self._found(body)
         if kind == "Noted":
             return Noted(build(NoticeRecord, body["notice"]))
         if kind == "Opened":
-            return Opened(**body)
+            return Opened(_typed(body["doc_id"], str), _typed(body["pages"], int))
         if kind == "Done":
-            return Done(**body)
+            seconds = {_typed(stage, str): float(value) for stage, value in _typed(body["seconds"], dict).items()}
+            return Done(_typed(body["images"], int), _typed(body["figures"], int), seconds)
         if kind == "Ready":
             return Ready()
-        raise ValueError(f"unknown message {kind!r}")
+        raise ValueError(f"unknown message {kind!r:.40}")
+
+    def _found(self, body: dict[str, Any]) -> Found:
+        record, token = build(PanelRecord, body["record"]), body["token"]
+        for text in (record.panel_id, record.doc_id, record.status):
+            _typed(text, str)
+        if token is not None and len(_typed(token, str)) > LONGEST_TOKEN:
+            raise ValueError("the token is too long")
+        tiles = None if body["tiles"] is None else self._ring.read(*body["tiles"])
+        if (record.status == "assessed") != (tiles is not None):
+            raise ValueError("a panel is assessed by its tiles")
+        if any(value is not None for value in (record.score, record.tail, record.level, record.reference)):
+            raise ValueError("a worker does not score")
+        pixels = None
+        if body["pixels"] is not None:
+            height, width = body["pixels"]
+            data = self.connection.recv_bytes(int(height) * int(width))
+            pixels = np.frombuffer(data, np.uint8).reshape(height, width)
+        self._to_release += 0 if tiles is None else len(tiles)
+        stratum, smoothness = _typed(body["stratum"], str), float(body["smoothness"])
+        return Found(record, stratum, smoothness, tiles, pixels, token)
 
     def release(self) -> None:
         """Give the tiles received so far back to the worker, many at a time."""
         if self._to_release >= len(self._ring) // 4:
             self.connection.send_bytes(json.dumps({"free": self._to_release}).encode())
             self._to_release = 0
+
+
+def _typed(value: Any, kind: type[Kind]) -> Kind:
+    """A value of the type that it must have.
+
+    Raises:
+        TypeError: it has another one.
+    """
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{kind.__name__} expected")
+    return value

@@ -62,6 +62,8 @@ class SqliteSink:
         self._connection: sqlite3.Connection | None = None
         self._document: int | None = None
         self._position = 0
+        self._held: set[tuple[tuple[str, ...], str]] = set()
+        self._passing: str | None = None
         refuse_early(path, may_exist=overwrite or resume, remedy="--resume continues it, --overwrite replaces it")
         if resume and path.exists():
             self._connection = self._opened()
@@ -107,18 +109,29 @@ class SqliteSink:
             self._db.execute("COMMIT")
         return run
 
+    def hold(self, container: tuple[str, ...], path: str) -> None:
+        """Leave a document as it is: its records will come again with those of the others."""
+        self._held.add((container, path))
+
     def forget(self, container: tuple[str, ...], path: str) -> None:
         """Remove a document that changed or is gone."""
         with self._guard():
             self._db.execute("DELETE FROM document WHERE container = ? AND path = ?", (json.dumps(container), path))
 
-    def records(self) -> Iterator[Record]:
-        """Every record of every document so far, in the order of a scan; no run or summary record."""
-        for identity, text in self._db.execute("SELECT id, record FROM document ORDER BY id"):
+    def records(self, container: tuple[str, ...] | None = None, path: str = "") -> Iterator[Record]:
+        """Every record of one document, or without arguments of every document so far in the order of a scan."""
+        query = "SELECT id, record FROM document ORDER BY id"
+        values: tuple[str, ...] = ()
+        if container is not None:
+            query, values = (
+                "SELECT id, record FROM document WHERE container = ? AND path = ?",
+                (json.dumps(container), path),
+            )
+        for identity, text in self._db.execute(query, values):
             yield record_from_json(json.loads(text))
             for table in ("panel", "notice"):
-                query = f"SELECT record FROM {table} WHERE document = ? ORDER BY position"
-                for (record,) in self._db.execute(query, (identity,)):
+                parts = f"SELECT record FROM {table} WHERE document = ? ORDER BY position"
+                for (record,) in self._db.execute(parts, (identity,)):
                     yield record_from_json(json.loads(record))
 
     def write(self, record: Record) -> None:
@@ -128,9 +141,15 @@ class SqliteSink:
                 self.start(record)
             elif isinstance(record, DocumentRecord):
                 self._commit()
-                self._begin(record)
+                held = (record.container, record.path) in self._held
+                self._passing = record.label if held else None
+                if not held:
+                    self._begin(record)
             elif isinstance(record, PanelRecord):
-                self._add_panel(record)
+                if self._passing is None:
+                    self._add_panel(record)
+            elif isinstance(record, NoticeRecord) and record.path == self._passing:
+                pass
             elif isinstance(record, NoticeRecord):
                 self._add_notice(record)
             else:

@@ -10,6 +10,7 @@ import pytest
 from semscan.cli.rows import PlainRows, Show
 from semscan.cli.terminal import Style, style_for
 from semscan.cli.text import TextView
+from semscan.engine.records import KindRecord
 
 PLAIN = Style(colour=False, width=110)
 
@@ -33,8 +34,8 @@ def block(text):
 def test_a_paper_with_a_flag(sample):
     assert shown(sample.paper) == block("""
         semscan 0.1.0   model sem-1 (sha256 9f3c1e7a)   cpu, onnxruntime fp32   offline
-        Rate 1 in 100: at most 1 in 100 genuine panels is flagged, as far as a reference of 2,431 panels from 310
-        sources can tell.
+        Rate 1 in 100: at most 1 in 100 genuine SEM panels is flagged, as far as a reference of 2,431 panels from 310
+        sources can tell; enlarged panels and other kinds are flagged more often.
 
         paper.pdf   12 pages, 6 figures, 31 panels
           SEM panels  14 assessed, 2 not assessed      other panels 15 (graphics 9, TEM 4, photographs 2)
@@ -160,7 +161,7 @@ def test_a_thin_reference_and_a_preliminary_model_are_said(sample):
     reference = replace(sample.look.reference, sources=60)
     above = replace(sample.look, tail=round(1 / 61, 6), tail_ci95=(0.0, 0.059634), reference=reference)
     text = " ".join(shown([run, sample.document(), above]).split())
-    assert "Rate 1 in 20: at most 1 in 20 genuine panels is flagged" in text
+    assert "Rate 1 in 20: at most 1 in 20 genuine SEM panels is flagged" in text
     assert "The reference is thin: it supports no rate below 1 in 21." in text
     assert "Model sem-0 is preliminary" in text
     assert "fewer than 1 in 16 score this high (0 of 60 sources)" in text
@@ -256,3 +257,9 @@ def test_panels_at_the_upper_end_alone(sample):
     assert "  1 other panel lies at the upper end of the ordinary range (level note, listed with --show all)." in text
     text = shown([sample.run, sample.document(), *notes])
     assert "  2 panels lie at the upper end of the ordinary range (level note" in text
+
+
+def test_a_panel_of_another_kind_is_marked(sample):
+    graph = replace(sample.look, kind=KindRecord("graphic", 0.9))
+    assert "taken for: graphic, compared with SEM" in shown([sample.run, sample.document(), graph])
+    assert "taken for" not in shown([sample.run, sample.document(), sample.look])

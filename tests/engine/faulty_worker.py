@@ -1,5 +1,6 @@
 """A worker that does what the name of its document says, to see whom the pool blames."""
 
+import json
 import os
 import signal
 import socket
@@ -41,6 +42,16 @@ class FaultyExaminer:
             os.write(1, b"garbage on stdout\n" * 1000)
         elif fault == "flood":
             emit.__self__._connection.send_bytes(bytes(3 << 20))
+            time.sleep(3600)
+        elif fault == "half":
+            os.write(emit.__self__._connection.fileno(), b"\x00\x00\x03\xe8abc")  # 1000 bytes announced, 3 sent
+            time.sleep(3600)
+        elif fault == "types":
+            body = {"kind": "Done", "body": {"images": "a", "figures": 0, "seconds": {}}}
+            emit.__self__._connection.send_bytes(json.dumps(body).encode())
+            time.sleep(3600)
+        elif fault == "scored":
+            emit(Found(PanelRecord(panel_id="a", doc_id="b", status="not_assessed", score=9.0, level="look")))
             time.sleep(3600)
         elif fault == "nested":
             emit.__self__._connection.send_bytes(b"[" * 200_000)

@@ -9,9 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-from pdf_factory import Pdf, micrograph
+from pdf_factory import Pdf, encrypted, micrograph
 from test_bundle import model_file
 
+from semscan.engine.backends.fake import FakeBackend
+from semscan.engine.journal import Journal
+from semscan.engine.options import ScanOptions
+from semscan.engine.pipeline import scan
 from semscan.engine.sinks.sqlite import SqliteSink
 
 DOCUMENTS, KILLS = 500, 20
@@ -98,21 +102,43 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(tmp_path):
     assert contents(target) == expected
 
 
-def test_changed_documents_are_done_again_and_unchanged_ones_are_not(tmp_path):
+def test_a_resumed_run_counts_each_document_once_and_forgets_those_that_are_gone(tmp_path):
     papers = archive(tmp_path, 40)
     model = model_file(tmp_path / "m.onnx")
     target = tmp_path / "run.sqlite"
     subprocess.run(command(papers, model, target, 2), check=True)
-    before = contents(target)["documents"]
+    before, seconds = contents(target)["documents"], stored_seconds(target)
     (papers / "001.pdf").write_bytes((papers / "002.pdf").read_bytes())
-    seconds = stored_seconds(target)
+    (papers / "003.pdf").unlink()
+    (papers / "new.pdf").write_bytes((papers / "004.pdf").read_bytes())
     subprocess.run(command(papers, model, target, 2), check=True)
-    after = contents(target)["documents"]
-    assert set(after) == set(before)
-    changed = {path for path in after if after[path] != before[path]}
-    assert [Path(path).name for path in changed] == ["001.pdf"]
-    again = {path for path, value in stored_seconds(target).items() if seconds[path] != value}
-    assert again <= changed
+    whole = tmp_path / "whole.sqlite"
+    subprocess.run(command(papers, model, whole, 2), check=True)
+    assert contents(target) == contents(whole)
+    after, again = contents(target)["documents"], stored_seconds(target)
+    changed = {Path(path).name for path in after if path not in before or after[path] != before[path]}
+    assert changed == {"001.pdf", "new.pdf"}
+    assert {Path(path).name for path in again if seconds.get(path) != again[path]} <= changed
+
+
+def test_what_time_memory_or_a_password_may_cure_is_tried_again(tmp_path):
+    papers = archive(tmp_path, 2)
+    (papers / "locked.pdf").write_bytes(encrypted((papers / "001.pdf").read_bytes(), user_password="secret"))
+    model, target = model_file(tmp_path / "m.onnx"), tmp_path / "run.sqlite"
+
+    def run(**options) -> list:
+        sink = SqliteSink(target, resume=True)
+        chosen = ScanOptions(model=str(model), fpr=0.99, all_images=True, jobs=1, **options)
+        records = list(scan(papers, chosen, backend=FakeBackend(), journal=Journal(sink)))
+        for record in records:
+            sink.write(record)
+        sink.close()
+        return records
+
+    assert run()[-1].documents == {"read": 1, "failed": 2}
+    records = run(password="secret")
+    assert records[-1].documents == {"read": 2, "failed": 1}  # 000.pdf stays broken
+    assert [r.type for r in records].count("document") == 3
 
 
 def stored_seconds(target) -> dict:

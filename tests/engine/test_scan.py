@@ -220,6 +220,8 @@ def test_a_rate_that_the_calibration_cannot_support_is_refused(tmp_path):
     model = str(model_file(tmp_path / "m.onnx"))
     with pytest.raises(UsageError, match="sources"):
         list(scan(tmp_path, ScanOptions(model=model, fpr=0.01), backend=FakeBackend()))
+    with pytest.raises(UsageError, match="too few independent"):
+        list(scan(tmp_path, ScanOptions(model=model), backend=FakeBackend()))
 
 
 def test_stats_count_what_was_done(tmp_path):

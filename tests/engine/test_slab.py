@@ -63,7 +63,7 @@ def test_a_token_arrives_unless_it_is_none_that_a_worker_may_send():
         assert supervisor.receive().token == token
     for token in ("x" * (wire.LONGEST_TOKEN + 1), 7, ["t"]):
         worker.send(replace(found(1, 0), token=token))
-        with pytest.raises(ValueError, match="token"):
+        with pytest.raises((TypeError, ValueError), match=r"token|str expected"):
             supervisor.receive()
 
 

@@ -23,8 +23,8 @@ def test_one_sided_bound():
 
 
 def test_tail_counts_sources_not_panels():
-    table = tail_table(np.array([1.0, 2.0, 3.0, 4.0, 0.5]), ["a", "a", "a", "a", "b"])
-    assert (table["n"], table["sources"]) == (5, 2)
+    table = tail_table(np.array([1.0, 2.0, 3.0, 4.0, 0.5]), ["a", "a", "a", "a", "b"], 3)
+    assert (table["n"], table["sources"]) == (3, 2)
     assert table["scores"] == [0.5, 1.0, 2.0, 3.0, 4.0]
     np.testing.assert_allclose(table["tail"], np.array([3, 2, 1.75, 1.5, 1.25]) / 3, atol=1e-6)
 
@@ -33,7 +33,7 @@ def test_table_is_monotone_and_readable_by_the_engine():
     rng = np.random.default_rng(4)
     sources = [f"s{i % 30}" for i in range(80)]
     scores = rng.normal(0, 1, 80)
-    table = tail_table(scores, sources)
+    table = tail_table(scores, sources, len(scores))
     assert all(a < b for a, b in zip(table["scores"], table["scores"][1:], strict=False))
     for key in ("tail", "low95", "high95", "upper95"):
         assert all(a >= b for a, b in zip(table[key], table[key][1:], strict=False)), key
