@@ -26,6 +26,9 @@ from semscan.engine.records import NoticeRecord
 TASKS_PER_WORKER = 500
 """A worker is replaced after this many documents: MuPDF and Pillow never give all memory back."""
 
+START_S = 60.0
+"""Seconds that a worker may take to start, beside the deadline of its first document."""
+
 TICK_S = 0.1
 """Longest silence before the consumer gets a turn, in seconds."""
 
@@ -68,6 +71,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     line: wire.SupervisorEnd
     serial: int
+    ready: bool = False
     job: _Job | None = None
     deadline: float = float("inf")
     served: int = 0
@@ -208,7 +212,7 @@ class Pool:
 
     def _hand(self, worker: _Worker, job: _Job) -> None:
         worker.job = job
-        worker.deadline = time.monotonic() + self.timeout_s
+        worker.deadline = time.monotonic() + self.timeout_s + (0.0 if worker.ready else START_S)
         try:
             worker.line.send_task(job.task)
         except OSError:
@@ -228,7 +232,8 @@ class Pool:
             return
         self._heard = None
         if isinstance(message, wire.Ready):
-            self._proved = True
+            self._proved = worker.ready = True
+            worker.deadline = time.monotonic() + self.timeout_s  # starting is not held against the document
             return
         if isinstance(message, wire.Done):
             worker.job, worker.deadline = None, float("inf")

@@ -61,7 +61,7 @@ def test_each_fault_is_blamed_on_its_document_and_the_rest_completes():
 
 @pytest.mark.parametrize("fault", ["hang", "spin", "half", "garbage", "flood", "nested", "types", "scored"])
 def test_a_worker_that_never_answers_is_killed(fault):
-    messages, _ = run(["a", fault, "b"], timeout_s=1.5)
+    messages, _ = run(["a", fault, "b"], timeout_s=2.5)
     expected = NoticeCode.TIMEOUT if fault in ("hang", "spin", "half") else NoticeCode.WORKER_CRASHED
     assert verdict(messages[fault]) == [expected, "Done"]
     assert verdict(messages["a"]) == verdict(messages["b"]) == ["Found", "Done"]
