@@ -166,10 +166,11 @@ class Pool:
             return _Pause()
         return None if isinstance(following, _NoMore) else _Job(*following)
 
-    def _extend_deadlines(self, seconds: float) -> None:
-        """Time that the consumer or the listing of inputs took is not held against the documents that waited."""
+    def _extend_deadlines(self, seconds: float, of_all_but: _Worker | None = None) -> None:
+        """Time that the consumer, the listing of inputs or a slow sender took is not held against those that waited."""
         for worker in self._workers:
-            worker.deadline += seconds
+            if worker is not of_all_but:
+                worker.deadline += seconds
 
     def _patience(self, busy: dict[Connection, _Worker]) -> float:
         return max(0.0, min(TICK_S, min(w.deadline for w in busy.values()) - time.monotonic()))
@@ -222,15 +223,17 @@ class Pool:
         job = worker.job
         if job is None:
             return
-        self._heard = worker
+        self._heard, began = worker, time.monotonic()
         try:
             message = worker.line.receive()
         except (EOFError, OSError, KeyError, TypeError, ValueError, RecursionError):
             self._heard = None
+            self._extend_deadlines(time.monotonic() - began, of_all_but=worker)
             late = worker.deadline <= time.monotonic()
             yield from self._give_up(worker, NoticeCode.TIMEOUT if late else NoticeCode.WORKER_CRASHED)
             return
         self._heard = None
+        self._extend_deadlines(time.monotonic() - began, of_all_but=worker)
         if isinstance(message, wire.Ready):
             self._proved = worker.ready = True
             worker.deadline = time.monotonic() + self.timeout_s  # starting is not held against the document
