@@ -15,7 +15,7 @@ import pymupdf
 
 from semscan.engine.errors import DocumentUnusable, ImageUnusable
 from semscan.engine.options import ScanOptions
-from semscan.engine.pdf.decode import decode_pdf_image
+from semscan.engine.pdf.decode import open_pdf_image
 from semscan.engine.pdf.reader import PdfReader
 
 MAX_PIXELS = ScanOptions().max_pixels
@@ -42,7 +42,7 @@ def decode_all(job: tuple[Path, list[int]]) -> int:
     with pymupdf.open(stream=path.read_bytes(), filetype="pdf") as doc:
         for xref in xrefs:
             try:
-                decode_pdf_image(doc, xref, MAX_PIXELS)
+                open_pdf_image(doc, xref, MAX_PIXELS).decode()
             except ImageUnusable:
                 continue
             decoded += 1

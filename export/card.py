@@ -7,7 +7,9 @@ from typing import Any
 from semscan.training.report import false_flag_table, ranking_table
 
 
-def model_card(model_id: str, calibration: dict[str, Any], results: dict[str, Any], provenance: dict[str, Any]) -> str:
+def model_card(
+    model_id: str, calibration: dict[str, Any], results: dict[str, Any], provenance: dict[str, Any], notes: str = ""
+) -> str:
     """Markdown model card.
 
     Args:
@@ -15,6 +17,7 @@ def model_card(model_id: str, calibration: dict[str, Any], results: dict[str, An
         calibration: the calibration tables.
         results: of :func:`semscan.training.evaluate.evaluate`.
         provenance: data sources, recipe and revision.
+        notes: list items about this model alone that its evaluation does not measure, each line ended.
     """
     rate, line = results["rate"], calibration["smoothness"]
     conditions = results["conditions"]
@@ -60,13 +63,7 @@ Held out of the detector's training: {held}.
 * Tested only on reconstructions by autoencoders of our own, of micrographs from other sources.
 {_faithful(results)}* Smooth genuine panels (denoised, averaged, enlarged, strongly compressed) tend to score higher
   than grainy ones.
-* Micrographs that are not SEM have no reference of their own, and the gate `kind-0` takes some of them for SEM. In a
-  scan of labelled preprint panels 42 of 257 that are not SEM (TEM, light, maps, ...) were assessed and 6 of those 42
-  flagged (14 %), against 4 of 68 assessed SEM panels of the test preprints. Rates and expected flags assume that
-  every assessed panel is SEM.
-* Genuine panels that were enlarged are flagged more often than the rate says (rows "enlarged" below; doubled pictures
-  were added to training and calibration after a first look at these rows, so they are no longer blind).
-* A panel that is *not* flagged is not thereby shown to come from a microscope.
+{notes}* A panel that is *not* flagged is not thereby shown to come from a microscope.
 
 ## Measured
 AUC on reconstructions by decoders seen in training, genuine sources unseen: {png["auc"]:.3f} stored without loss,

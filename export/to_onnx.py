@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def export_onnx(run_dir: Path, output: Path) -> Path:
         "strata": list(calibration["strata"]),
         "smoothness": [line["low"], line["high"]],
     }
-    card = model_card(recipe["model_id"], calibration, results, provenance)
+    card = model_card(recipe["model_id"], calibration, results, provenance, _notes(recipe["model_id"]))
     golden = {
         "tiles": base64.b64encode(zlib.compress(tiles.tobytes(), 9)).decode(),
         "n": len(tiles),
@@ -88,6 +89,12 @@ def export_onnx(run_dir: Path, output: Path) -> Path:
     onnx.save(model, output)
     output.with_suffix(".md").write_text(card, encoding="utf-8")
     return output
+
+
+def _notes(model_id: str) -> str:
+    """What is known of this model beside its evaluation; other models do not inherit it."""
+    path = files("semscan.training.recipes") / f"{model_id}.md"
+    return path.read_text("utf-8") if path.is_file() else ""
 
 
 def _json(path: Path) -> Any:

@@ -165,16 +165,6 @@ def open_inline_image(doc: pymupdf.Document, placement: InlineSource, max_pixels
     return _open(Resolver(doc), 0, entries, max_pixels, lambda: data)
 
 
-def decode_pdf_image(doc: pymupdf.Document, xref: int, max_pixels: int) -> Raster:
-    """Read and decode an image XObject; arguments and errors as those of the two steps."""
-    return open_pdf_image(doc, xref, max_pixels).decode()
-
-
-def decode_inline_image(doc: pymupdf.Document, placement: InlineSource, max_pixels: int) -> Raster:
-    """Read and decode an inline image; arguments and errors as those of the two steps."""
-    return open_inline_image(doc, placement, max_pixels).decode()
-
-
 def _open(
     resolver: Resolver, xref: int, entries: dict[str, Value], max_pixels: int, read: Callable[[], bytes]
 ) -> StoredImage:

@@ -6,13 +6,23 @@ from pdf_factory import Pdf, colour_micrograph, micrograph
 from PIL import Image
 
 from semscan.engine.errors import ImageUnusable
-from semscan.engine.pdf.decode import decode_pdf_image
+from semscan.engine.pdf.decode import open_inline_image, open_pdf_image
 from semscan.engine.raster import Raster
 
 LIMIT = 1_000_000
 GREY = micrograph()
 COLOUR = colour_micrograph()
 H, W = GREY.shape
+
+
+def decode_pdf_image(doc, number: int, limit: int) -> Raster:
+    """Read and decode an image XObject."""
+    return open_pdf_image(doc, number, limit).decode()
+
+
+def decode_inline_image(doc, placement, limit: int) -> Raster:
+    """Read and decode an inline image."""
+    return open_inline_image(doc, placement, limit).decode()
 
 
 def decode(pdf: Pdf, number: int, limit: int = LIMIT) -> Raster:

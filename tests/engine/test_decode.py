@@ -7,12 +7,11 @@ from hashlib import sha256
 import numpy as np
 import pymupdf
 import pytest
-from decoding import COLOUR, GREY, LIMIT, H, W, decode, luma, packed
+from decoding import COLOUR, GREY, LIMIT, H, W, decode, decode_pdf_image, luma, packed
 from pdf_factory import Pdf, encode, fax_strip, jbig2_stream, open_pdf, png_stream
 from PIL import Image
 
 from semscan.engine.imagefile import decode_image_file
-from semscan.engine.pdf.decode import decode_pdf_image
 
 
 @pytest.mark.parametrize("filters", ["", "/FlateDecode", "/ASCIIHexDecode", "[/ASCII85Decode /FlateDecode]"])

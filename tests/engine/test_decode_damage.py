@@ -6,13 +6,12 @@ from hashlib import sha256
 import numpy as np
 import pymupdf
 import pytest
-from decoding import COLOUR, GREY, LIMIT, H, W, decode, refusal
+from decoding import COLOUR, GREY, LIMIT, H, W, decode, decode_pdf_image, refusal
 from pdf_factory import Pdf, bomb_pdf, encode, encrypted, open_pdf
 from PIL import Image
 
 from semscan.engine.errors import ImageUnusable, Reason
 from semscan.engine.luminance import to_luminance
-from semscan.engine.pdf.decode import decode_pdf_image
 from semscan.engine.pdf.guard import MupdfError, calling_mupdf
 
 

@@ -31,12 +31,12 @@ def skipped(name: str, reason: Reason, kind: str) -> wire.Found:
 class ScriptedPool:
     """Plays messages: for each document a list of tries, each a list of messages."""
 
-    def __init__(self, *documents: list[list[wire.Message]], workers=None):
-        self.documents = documents
+    def __init__(self, *documents: list[list[wire.Message]], workers=None, all_taken=True):
+        self.documents, self.all_taken = documents, all_taken
         self.workers = workers or [0] * len(documents)
 
     def run(self, tasks):
-        for (key, _), tries in zip(tasks, self.documents, strict=False):
+        for (key, _), tries in zip(filter(None, tasks), self.documents, strict=self.all_taken):
             for attempt, messages in enumerate(tries, 1):
                 for message in messages:
                     yield Progressed(key, attempt, message, self.workers[key])
@@ -49,7 +49,7 @@ def records(tmp_path):
         files = [tmp_path / f"{i}.pdf" for i in range(len(documents))]
         for file in files:
             file.write_bytes(b"%PDF-")
-        pool = ScriptedPool(*documents, workers=workers)
+        pool = ScriptedPool(*documents, workers=workers, all_taken=stop is bool)
         chosen = ScanOptions(batch_size=batch_size)
         flow = Flow(bundle, FakeBackend(), chosen, 0.05, pool, progress, ScanStats(), stop=stop)
         return list(flow.records(paths or files, "run"))

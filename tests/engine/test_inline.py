@@ -6,10 +6,9 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from decoding import GREY, LIMIT, H, W
+from decoding import GREY, LIMIT, H, W, decode_inline_image
 from pdf_factory import Pdf, encode
 
-from semscan.engine.pdf.decode import decode_inline_image
 from semscan.engine.pdf.placements import page_placements
 
 

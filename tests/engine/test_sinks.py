@@ -162,9 +162,8 @@ def test_folders_and_missing_folders_are_refused(tmp_path):
             open_sink(path, overwrite=True)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_folder_without_permission_is_refused(tmp_path):
-    tmp_path.chmod(0o500)
+def test_a_folder_without_permission_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # the superuser may write everywhere
     with pytest.raises(OutputError, match="permission"):
         open_sink(tmp_path / "r.jsonl")
 

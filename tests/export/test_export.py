@@ -13,7 +13,7 @@ from semscan.engine.errors import ModelError, UsageError
 from semscan.export.fold import fold
 from semscan.export.golden import golden_tiles
 from semscan.export.graph import build_graph
-from semscan.export.to_onnx import export_onnx
+from semscan.export.to_onnx import _notes, export_onnx
 from semscan.export.verify import verify
 from semscan.training.nets.npr import Npr5k, npr_residual
 
@@ -167,3 +167,9 @@ def test_verify_notices_another_network(small_run, tmp_path):
 def test_an_unfinished_run_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"holds no detector\.pt"):
         export_onnx(tmp_path, tmp_path / "x.onnx")
+
+
+def test_what_is_known_of_one_model_is_not_said_of_another():
+    assert "42 of 257" in _notes("sem-0") and _notes("sem-0").endswith("\n")
+    assert _notes("sem-of-tomorrow") == ""
+    assert "42 of 257" in load_bundle("sem-0").card
