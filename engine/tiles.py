@@ -7,6 +7,8 @@ starts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,9 @@ from semscan.engine.geometry import Box
 
 FLATTEST_TILE = 2.0
 """Tiles whose grey levels spread less than this (standard deviation) hold no texture to score."""
+
+_LATTICE = 96
+"""Tiles that dodge something start on a lattice with at most so many steps a side, so that its cost is bounded."""
 
 
 def tile_origins(box: Box, tile_px: int, most: int) -> list[tuple[int, int]]:
@@ -59,21 +64,98 @@ def cut_tiles(grey: NDArray[np.uint8], origins: list[tuple[int, int]], tile_px: 
     return tiles
 
 
-def panel_tiles(grey: NDArray[np.uint8], box: Box, tile_px: int, most: int) -> NDArray[np.uint8]:
-    """The tiles that a panel is scored by: those of :func:`tile_origins` that hold texture.
+def clean_origins(box: Box, tile_px: int, most: int, avoid: Sequence[Box]) -> list[tuple[int, int]]:
+    """Origins of at most ``most`` tiles inside ``box`` that touch none of the boxes to avoid.
+
+    Those of :func:`tile_origins` that touch nothing are taken, unless more tiles fit when the grid gives way: rows of
+    tiles are then placed anew between the boxes, each row filled from its left end, with as many tiles in total as
+    such rows can hold (a dynamic programme over a lattice of even origins).
+
+    Args:
+        box: region of the stored image that may be used, in its pixels.
+        tile_px: side of a tile in pixels, even.
+        most: largest number of tiles, at least 1.
+        avoid: boxes in pixels of the stored image.
+
+    Returns:
+        Origins in reading order, which never overlap; those of :func:`tile_origins` when nothing is in the way.
+    """
+    regular = tile_origins(box, tile_px, most)
+    inner = [other for other in avoid if _touch(box, other)]
+    if not inner or not regular:
+        return regular
+    blocks = np.array(inner, dtype=np.int64)
+    left, top = np.array(regular).T[:, :, None]
+    meets = (left < blocks[:, 2]) & (left + tile_px > blocks[:, 0])
+    meets &= (top < blocks[:, 3]) & (top + tile_px > blocks[:, 1])
+    kept = [origin for origin, met in zip(regular, meets.any(axis=1), strict=True) if not met]
+    if len(kept) == len(regular):
+        return kept
+    packed = _packed(box, tile_px, blocks)
+    if len(packed) <= len(kept):
+        return kept
+    if len(packed) <= most:
+        return packed
+    return [packed[len(packed) * i // most] for i in range(most)]
+
+
+def panel_tiles(
+    grey: NDArray[np.uint8], box: Box, tile_px: int, most: int, avoid: Sequence[Box] = ()
+) -> NDArray[np.uint8]:
+    """The tiles that a panel is scored by: those of :func:`clean_origins` that hold texture.
 
     Args:
         grey: uint8 [H, W].
         box: the panel without its data bar.
         tile_px: side of a tile in pixels, even.
         most: largest number of tiles.
+        avoid: boxes that no tile may touch, such as letters and arrows.
 
     Returns:
         uint8 [n, 1, tile_px, tile_px], n possibly 0.
     """
-    tiles = cut_tiles(grey, tile_origins(box, tile_px, most), tile_px)
+    tiles = cut_tiles(grey, clean_origins(box, tile_px, most, avoid), tile_px)
     textured: NDArray[np.bool_] = tiles.std(axis=(1, 2, 3)) >= FLATTEST_TILE
     return tiles[textured]
+
+
+def _touch(one: Box, other: Box) -> bool:
+    return one.x0 < other.x1 and other.x0 < one.x1 and one.y0 < other.y1 and other.y0 < one.y1
+
+
+def _packed(box: Box, tile_px: int, blocks: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """As many tiles in rows as fit between the blocks, int64 [n, 4] of x0, y0, x1, y1; in reading order."""
+    step = 2
+    while max(box.width, box.height) - tile_px > _LATTICE * step:
+        step *= 2
+    x0, y0 = box.x0 + (box.x0 & 1), box.y0 + (box.y0 & 1)
+    clean = np.ones((1 + (box.y1 - tile_px - y0) // step, 1 + (box.x1 - tile_px - x0) // step), np.bool_)
+    # A tile at lattice place k meets a block of [low, high) if low - tile_px < start + k * step < high.
+    first = np.maximum(0, (blocks[:, :2] - tile_px - (x0, y0)) // step + 1)
+    last = np.maximum(0, -((x0, y0) - blocks[:, 2:]) + step - 1) // step
+    for (left, top), (right, bottom) in zip(first.tolist(), last.tolist(), strict=True):
+        clean[top:bottom, left:right] = False
+    jump = -(-tile_px // step)
+    rows, columns = clean.shape
+    across = np.zeros((rows, columns + jump), np.int64)  # tiles that fit at a place and to the right of it
+    for x in range(columns - 1, -1, -1):
+        across[:, x] = np.maximum(across[:, x + 1], (across[:, x + jump] + 1) * clean[:, x])
+    below = [0] * (rows + jump)
+    for y in range(rows - 1, -1, -1):
+        below[y] = max(below[y + 1], int(across[y, 0]) + below[y + jump])
+    origins = []
+    y = 0
+    while y < rows:
+        if int(across[y, 0]) + below[y + jump] < below[y] or not across[y, 0]:  # a lower start holds more
+            y += 1
+            continue
+        x = -jump
+        for place in np.flatnonzero(clean[y]).tolist():
+            if place >= x + jump:
+                x = place
+                origins.append((x0 + x * step, y0 + y * step))
+        y += jump
+    return origins
 
 
 def _fitting(low: int, high: int, tile_px: int) -> int:

@@ -40,8 +40,14 @@ class Survey:
     gate: KindGate
     watch: Stopwatch
 
-    def panels(self, raster: Raster) -> Iterator[Finding]:
-        """Every panel of an image in reading order, each as soon as it is found."""
+    def panels(self, raster: Raster, covered: tuple[Box, ...] = ()) -> Iterator[Finding]:
+        """Every panel of an image in reading order, each as soon as it is found.
+
+        Args:
+            raster: the image.
+            covered: parts of it that something else is drawn over, in its pixels; no tile touches them. They belong
+                to one place where the image is drawn, so whoever remembers findings must tell such places apart.
+        """
         height, width = raster.grey.shape
         whole = Box(0, 0, width, height)
         if whole.short_side < SMALLEST_FIGURE_PX:
@@ -52,9 +58,9 @@ class Survey:
             boxes = split_panels(raster.grey)
         colour = _Once(raster.load_colour)
         for index, box in enumerate(boxes, 1):
-            yield self._panel(_describe(raster, box, index, len(boxes)), raster, box, colour)
+            yield self._panel(_describe(raster, box, index, len(boxes)), raster, box, colour, covered)
 
-    def _panel(self, record: PanelRecord, raster: Raster, box: Box, colour: _Once) -> Finding:
+    def _panel(self, record: PanelRecord, raster: Raster, box: Box, colour: _Once, covered: tuple[Box, ...]) -> Finding:
         pixels = _crop(raster.grey, box) if self.task.send_pixels else None
         with self.watch.stage("gate"):
             kind = self._kind(raster, box, colour)
@@ -64,7 +70,11 @@ class Survey:
             return _refused(record, *refusal, pixels)
         with self.watch.stage("tile"):
             content = trim_data_bar(raster.grey, box)
-            tiles = panel_tiles(raster.grey, content, self.task.tile_px, self.task.max_tiles)
+            sizes = self.task.tile_px, self.task.max_tiles
+            tiles = panel_tiles(raster.grey, content, *sizes, covered)
+            if not len(tiles) and len(panel_tiles(raster.grey, content, *sizes)):
+                detail = f"no square of {self.task.tile_px} px is free of letters, arrows and lines"
+                return _refused(record, Reason.HEAVILY_ANNOTATED, detail, pixels)
             if not len(tiles):
                 detail = f"no textured square of {self.task.tile_px} px beside the data bar"
                 return _refused(record, Reason.TOO_SMALL, detail, pixels)
