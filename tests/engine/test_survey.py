@@ -46,10 +46,3 @@ def test_a_panel_that_is_drawn_over_everywhere_is_not_assessed():
     assert found.tiles is None
     assert found.record.reason == Reason.HEAVILY_ANNOTATED
     assert found.record.detail == "no square of 64 px is free of letters, arrows and lines"
-
-
-def test_a_panel_without_texture_is_too_small_whatever_is_drawn_over_it():
-    ramp = np.tile((90 + np.arange(1200) // 20).astype(np.uint8), (200, 1))
-    for covered in ((), (Box(0, 0, 1200, 200),)):
-        (found,) = surveyed(ramp, covered)
-        assert found.record.reason == Reason.TOO_SMALL
