@@ -33,15 +33,31 @@ def load_recipe(path: Path, kind: type[Recipe], overrides: Sequence[str] = ()) -
     Raises:
         UsageError: the file cannot be read, or a key is unknown, missing or of the wrong type.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"the recipe {path} cannot be read: {error.strerror}", "give a .toml file") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"the recipe {path} is not valid TOML: {error}") from error
-    for override in overrides:
-        _override(values, override)
-    return _build(kind, values, "")
+    return build_recipe(kind, _read(path, overrides))
+
+
+def build_recipe(kind: type[Recipe], values: Mapping[str, Any]) -> Recipe:
+    """A recipe from the values that :func:`recipe_json` gave.
+
+    Raises:
+        UsageError: a key is unknown, missing or of the wrong type.
+    """
+    if "system" not in {field.name for field in fields(kind)}:  # type: ignore[arg-type]
+        values = {key: value for key, value in values.items() if key != "system"}
+    built: Recipe = _build(kind, values, "")
+    return built
+
+
+def read_system(path: Path, overrides: Sequence[str] = ()) -> str:
+    """What a recipe trains: its key ``system``, which every recipe has.
+
+    Raises:
+        UsageError: the file cannot be read or has no such key.
+    """
+    system = _read(path, overrides).get("system")
+    if not isinstance(system, str):
+        raise UsageError(f"the recipe {path} does not say which system it trains", 'add a line like system = "fastgan"')
+    return system
 
 
 def recipe_json(recipe: Any) -> dict[str, Any]:
@@ -53,6 +69,18 @@ def recipe_json(recipe: Any) -> dict[str, Any]:
 def recipe_sha256(recipe: Any) -> str:
     """Hex digest that identifies a recipe's values, whatever file and overrides they came from."""
     return hashlib.sha256(json.dumps(recipe_json(recipe), sort_keys=True).encode()).hexdigest()
+
+
+def _read(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"the recipe {path} cannot be read: {error.strerror}", "give a .toml file") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"the recipe {path} is not valid TOML: {error}") from error
+    for override in overrides:
+        _override(values, override)
+    return values
 
 
 def _override(values: dict[str, Any], override: str) -> None:

@@ -20,7 +20,7 @@ def open_run(run_dir: Path, recipe: Any, *, resume: bool) -> Path:
     """Create or reopen the folder of a run.
 
     Args:
-        run_dir: folder to hold ``config.json``, ``*.stats.jsonl`` and checkpoints.
+        run_dir: folder to hold ``config.json``, statistics and checkpoints.
         recipe: the typed recipe.
         resume: whether a folder of the same recipe may be continued.
 
@@ -86,17 +86,31 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
+def truncate_stats(path: Path, step: int) -> None:
+    """Drop lines later than ``step``: a killed run wrote them, and the resumed one will write them again."""
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    # The last line of a killed run may be cut off; it is never the one of a checkpoint.
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    part = path.with_suffix(".part")
+    part.write_text("".join(kept), encoding="utf-8")
+    part.replace(path)
+
+
 class Stats:
     """Appends one JSON object per line to ``path`` and echoes it on stderr.
 
     Args:
         path: the ``.jsonl`` file.
         label: printed in front of each echoed line.
+        echo: whether lines are echoed; a bar on a terminal would be torn by them.
     """
 
-    def __init__(self, path: Path, label: str) -> None:
+    def __init__(self, path: Path, label: str, echo: bool = True) -> None:
         self._path = path
         self._label = label
+        self._echo = echo
 
     def write(self, **values: float | int | str) -> None:
         """Record one line.
@@ -109,6 +123,8 @@ class Stats:
                 raise FloatingPointError(f"{self._label}: {name} is {value} in {values}")
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
+        if not self._echo:
+            return
         shown = (
             f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
         )

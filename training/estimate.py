@@ -1,0 +1,69 @@
+"""What a training would cost: parameters, memory and time, measured on a few steps with made-up pictures."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from semscan.training.loop import Trainee
+    from semscan.training.place import Place
+
+WARM_UP_STEPS = 1
+TIMED_STEPS = 3
+
+
+def print_estimate(recipe: Any, trainee: Trainee, place: Place) -> None:
+    """Print parameters of each network, memory and the estimated time of ``recipe.training.steps`` on stderr.
+
+    The pictures are noise, so no data are needed; the trainee is changed by the steps and must be thrown away.
+    """
+    real = torch.rand(trainee.real_shape, device=place.device) * 2 - 1
+    for name, part in trainee.state().items():
+        if isinstance(part, nn.Module) and (count := sum(p.numel() for p in part.parameters())):
+            _say(f"{name}: {count:,} parameters")
+    for step in range(WARM_UP_STEPS):
+        trainee.step(step, real)
+    _wait(place)
+    began = time.monotonic()
+    for step in range(WARM_UP_STEPS, WARM_UP_STEPS + TIMED_STEPS):
+        trainee.step(step, real)
+    _wait(place)
+    seconds = (time.monotonic() - began) / TIMED_STEPS
+    state = sum(_bytes(part.state_dict()) for part in trainee.state().values())
+    _say(f"memory: {state / 2**20:.1f} MiB of state, {_peak_mib(place):.0f} MiB at the most so far, all included")
+    minutes = seconds * recipe.training.steps / 60
+    _say(f"time: {seconds:.2f} s a step, {recipe.training.steps:,} steps, about {minutes:.0f} min on this machine")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _wait(place: Place) -> None:
+    if place.device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _bytes(state: Any) -> int:
+    if isinstance(state, Tensor):
+        return state.numel() * state.element_size()
+    if isinstance(state, dict):
+        return sum(_bytes(value) for value in state.values())
+    return sum(_bytes(value) for value in state) if isinstance(state, (list, tuple)) else 0
+
+
+def _peak_mib(place: Place) -> float:
+    """Most memory so far: of the device on CUDA, else of this process."""
+    if place.device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    try:
+        import resource
+    except ImportError:  # Windows has no such count
+        return float("nan")
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (2**20 if sys.platform == "darwin" else 2**10)
