@@ -1,0 +1,244 @@
+"""Diffusion: the cosine schedule, the loss of noise prediction, DDIM sampling, and the training of ``ddpm``.
+
+Ho et al., arXiv 2006.11239; Nichol and Dhariwal, arXiv 2102.09672 (schedule); Song et al., arXiv 2010.02502 (DDIM).
+``kept`` is everywhere the share of the clean picture's variance that is left after step t, the papers' alpha-bar.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from semscan.engine.errors import UsageError
+from semscan.training.crops import DataRecipe, load_recipe_pool
+from semscan.training.loop import Batches, LoopRecipe, Place, Stateful, System
+from semscan.training.nets.unet import UNet, UNetSpec
+from semscan.training.pictures import average_into, to_pixels
+
+Predictor = Callable[[Tensor, Tensor], Tensor]
+
+
+def cosine_schedule(steps: int, offset: float = 0.008, most: float = 0.999) -> Tensor:
+    """Share of variance kept after each of ``steps`` noising steps (arXiv 2102.09672, equation 17).
+
+    Args:
+        steps: number of steps T.
+        offset: the paper's s, so that the first step is not too small.
+        most: bound of the variance that one step may add.
+
+    Returns:
+        float32 [steps], falling from nearly 1 to nearly 0.
+    """
+    time = torch.arange(steps + 1, dtype=torch.float64) / steps
+    course = torch.cos((time + offset) / (1 + offset) * math.pi / 2).square()
+    added = (1 - course[1:] / course[:-1]).clamp(max=most)
+    return torch.cumprod(1 - added, 0).float()
+
+
+def add_noise(clean: Tensor, noise: Tensor, at: Tensor, kept: Tensor) -> Tensor:
+    """The picture after step ``at``, in one go.
+
+    Args:
+        clean: float [n, c, h, w].
+        noise: like ``clean``, standard normal.
+        at: int64 [n].
+        kept: from :func:`cosine_schedule`.
+    """
+    share = kept[at][:, None, None, None]
+    return share.sqrt() * clean + (1 - share).sqrt() * noise
+
+
+def noise_loss(predict: Predictor, clean: Tensor, noise: Tensor, at: Tensor, kept: Tensor) -> Tensor:
+    """Mean squared error of the predicted noise (arXiv 2006.11239, equation 14)."""
+    return F.mse_loss(predict(add_noise(clean, noise, at, kept), at).float(), noise)
+
+
+def visited(steps: int, of: int) -> list[int]:
+    """The time steps that a sampler with ``steps`` steps visits, evenly spread and falling to 0."""
+    return sorted({round(t) for t in np.linspace(0, of - 1, min(steps, of))}, reverse=True)
+
+
+def sampler_step(
+    predict: Predictor,
+    x: Tensor,
+    now: int,
+    then: int,
+    kept: Tensor,
+    *,
+    eta: float = 0.0,
+    noise: Tensor | None = None,
+    bound: float = 1.0,
+) -> Tensor:
+    """One step of DDIM from time ``now`` to the earlier time ``then`` (arXiv 2010.02502, equation 12).
+
+    Args:
+        predict: the network.
+        x: the noisy picture at ``now``.
+        now: time step of ``x``.
+        then: earlier time step; -1 is the clean picture.
+        kept: from :func:`cosine_schedule`.
+        eta: 0 is deterministic, 1 is the ancestral sampler of DDPM.
+        noise: standard normal like ``x``; needed when ``eta`` is not 0.
+        bound: the predicted clean picture is held within -bound..bound.
+    """
+    before, after = kept[now], kept[then] if then >= 0 else kept.new_ones(())
+    guessed = predict(x, torch.full((len(x),), now, device=x.device)).float()
+    clean = ((x - (1 - before).sqrt() * guessed) / before.sqrt()).clamp(-bound, bound)
+    direction = (x - before.sqrt() * clean) / (1 - before).sqrt()
+    spread = eta * ((1 - after) / (1 - before) * (1 - before / after)).clamp(min=0).sqrt()
+    out = after.sqrt() * clean + (1 - after - spread.square()).clamp(min=0).sqrt() * direction
+    return out + spread * noise if noise is not None and eta else out
+
+
+@torch.no_grad()
+def sample_ddim(predict: Predictor, start: Tensor, kept: Tensor, steps: int, bound: float = 1.0) -> Tensor:
+    """Deterministic DDIM from noise to pictures.
+
+    Args:
+        predict: the network.
+        start: standard normal [n, c, h, w]; what is sampled follows from it alone.
+        kept: from :func:`cosine_schedule`.
+        steps: number of evaluations of the network.
+        bound: of the predicted clean picture.
+
+    Returns:
+        like ``start``, within -bound..bound.
+    """
+    x, times = start, visited(steps, len(kept))
+    for now, then in zip(times, [*times[1:], -1], strict=True):
+        x = sampler_step(predict, x, now, then, kept, bound=bound)
+    return x
+
+
+def start_noise(seed: int, indices: Sequence[int], shape: tuple[int, int, int]) -> Tensor:
+    """Standard normal starts that depend on (seed, index) alone, whatever is sampled beside them.
+
+    Returns:
+        float32 [len(indices), *shape], on the CPU.
+    """
+    rows = [np.random.default_rng([seed, index]).standard_normal(shape, np.float32) for index in indices]
+    return torch.from_numpy(np.stack(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class DdpmRecipe:
+    """Recipe of the system ``ddpm``.
+
+    Attributes:
+        name: of the run.
+        training: the loop's part.
+        system: ``ddpm``.
+        seed: everything random follows from it.
+        data: which genuine pictures, and how crops of them are drawn.
+        unet: the network's design.
+        timesteps: noising steps of the schedule.
+        sampling_steps: network evaluations of DDIM.
+        lr: learning rate of Adam after ``warm_up`` steps of linear growth.
+        warm_up: see ``lr``.
+        ema: decay of the averaged weights, which samples come from; smaller in the first steps.
+    """
+
+    name: str
+    training: LoopRecipe
+    system: str = "ddpm"
+    seed: int = 1
+    data: DataRecipe = field(default_factory=DataRecipe)
+    unet: UNetSpec = field(default_factory=UNetSpec)
+    timesteps: int = 1000
+    sampling_steps: int = 50
+    lr: float = 2e-4
+    warm_up: int = 100
+    ema: float = 0.999
+
+    def __post_init__(self) -> None:
+        if min(self.timesteps, self.sampling_steps) < 2 or self.warm_up < 1:
+            raise UsageError("timesteps and sampling_steps must be at least 2, warm_up at least 1")
+        if self.training.size_px % self.unet.side_multiple:
+            raise UsageError(f"training.size_px must be a multiple of {self.unet.side_multiple} for this U-Net")
+
+
+class Denoiser:
+    """A U-Net with its moving average, its optimiser and its schedule: what pictures and latents share.
+
+    Args:
+        recipe: of ``ddpm`` or ``latent_ddpm``.
+        place: where it runs.
+        channels: of what is denoised.
+        bound: of the clean thing, see :func:`sampler_step`.
+    """
+
+    def __init__(self, recipe: Any, place: Place, channels: int, bound: float = 1.0) -> None:
+        self.recipe, self.place, self.channels, self.bound = recipe, place, channels, bound
+        self.unet = UNet(recipe.unet, channels)
+        self.slow = copy.deepcopy(self.unet).requires_grad_(False).eval().to(place.device)
+        place.prepare(self.unet)
+        self.optimizer = torch.optim.Adam(self.unet.parameters(), recipe.lr)
+        self.kept = cosine_schedule(recipe.timesteps).to(place.device)
+
+    def state(self) -> dict[str, Stateful]:
+        """Networks and optimiser, by name."""
+        return {"unet": self.unet, "average": self.slow, "optimizer": self.optimizer}
+
+    def learn(self, step: int, clean: Tensor) -> dict[str, float]:
+        """One update with float [n, c, h, w]; time steps are spread evenly over the batch, which calms the loss."""
+        n, of = len(clean), len(self.kept)
+        at = ((torch.arange(n) + torch.rand(n)) / n * of).long().clamp(max=of - 1).to(clean.device)
+        noise = torch.randn_like(clean)
+        with self.place.autocast():
+            loss = noise_loss(self.unet, clean, noise, at, self.kept)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.lr * min(1.0, (step + 1) / self.recipe.warm_up)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
+        self.optimizer.step()
+        average_into(self.slow, self.unet, min(self.recipe.ema, (step + 1) / (step + 10)))
+        return {"loss": loss.item(), "gradient_norm": norm.item()}
+
+    def draw(self, count: int, seed: int, size: int) -> Tensor:
+        """DDIM samples [count, channels, size, size] of the averaged network; sample i follows from (seed, i)."""
+        start = start_noise(seed, range(count), (self.channels, size, size)).to(self.place.device)
+        parts = [sample_ddim(self.slow, x, self.kept, self.recipe.sampling_steps, self.bound) for x in start.split(32)]
+        return torch.cat(parts)
+
+
+class Ddpm:
+    """The trainee of ``ddpm``."""
+
+    def __init__(self, recipe: DdpmRecipe, place: Place) -> None:
+        loop = recipe.training
+        self.size_px = loop.size_px
+        self.denoiser = Denoiser(recipe, place, loop.channels)
+        self.real_shape = (loop.batch, loop.channels, loop.size_px, loop.size_px)
+
+    def state(self) -> Mapping[str, Stateful]:
+        """See :class:`semscan.training.loop.Trainee`."""
+        return self.denoiser.state()
+
+    def step(self, step: int, real: Tensor) -> dict[str, float]:
+        """See :class:`semscan.training.loop.Trainee`."""
+        return self.denoiser.learn(step, real)
+
+    def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
+        """See :class:`semscan.training.loop.Trainee`."""
+        return to_pixels(self.denoiser.draw(count, seed, self.size_px))
+
+
+def crop_batches(recipe: Any, data: Path | None) -> Batches:
+    """Crops of the pictures that ``recipe.data`` names, uint8 [batch, C, size, size]."""
+    loop = recipe.training
+    pool = load_recipe_pool(recipe.data, data, loop.channels)
+    return lambda rng: pool.draw_as(recipe.data, rng, loop.batch, loop.size_px)
+
+
+SYSTEMS = {"ddpm": System(DdpmRecipe, Ddpm, crop_batches)}
