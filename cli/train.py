@@ -1,4 +1,4 @@
-"""``semscan train``: the autoencoders whose reconstructions are learned from, and the detector."""
+"""``semscan train``: generators of examples, the autoencoders, the detector; the recipe says which."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from semscan.cli.group import ExamplesGroup
+from semscan.cli.group import ExamplesFirst
 from semscan.cli.optional import optional_packages
 from semscan.engine.errors import UsageError
 
 EXAMPLES = """\
-semscan train autoencoders autoencoders --data DIR          a recipe that is shipped
-semscan train detector my.toml --data DIR --set training.steps=200
-semscan train detector detector --data DIR --run-dir runs/detector --resume"""
+semscan train fastgan_64 --data DIR                          a recipe that is shipped
+semscan train my.toml --set training.steps=200 --dry-run     how large, how long?
+semscan train detector --data DIR --run-dir runs/detector --resume"""
 
 _SHIPPED = Path(__file__).parent.parent / "training" / "recipes"
 
@@ -45,41 +45,19 @@ def recipe_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _resumable(function: Callable[..., Any]) -> Callable[..., Any]:
-    for decorate in (
-        click.option("--dry-run", is_flag=True, help="Read the recipe and the data, train nothing."),
-        click.option("--resume", is_flag=True, help="Go on with the run in --run-dir."),
-    ):
-        function = decorate(function)
-    return function
-
-
-@click.group("train", cls=ExamplesGroup, examples=EXAMPLES, short_help="Train autoencoders or the detector.")
-def command() -> None:
-    """Train from a recipe. Needs the `train` extra; the detector needs the autoencoders' run."""
-
-
-@command.command("autoencoders", short_help="Train the autoencoders that make the fakes to learn from.")
+@click.command("train", cls=ExamplesFirst, examples=EXAMPLES, short_help="Train a generator or the detector.")
 @recipe_arguments
-@_resumable
-def autoencoders(
+@click.option("--resume", is_flag=True, help="Go on with the run in --run-dir.")
+@click.option("--dry-run", is_flag=True, help="Print sizes and an estimate of the time, train nothing.")
+def command(
     recipe: Path, overrides: tuple[str, ...], data: Path | None, run_dir: Path | None, resume: bool, dry_run: bool
 ) -> None:
-    """Train the autoencoder families whose reconstructions of genuine tiles the detector learns from."""
+    """Train what a recipe describes: a generator of examples, the autoencoders, or the detector.
+
+    The recipe's key `system` says which. Prints the run's folder. Needs the `train` extra; the detector also needs
+    the autoencoders' runs.
+    """
     with optional_packages("semscan train"):
-        from semscan.training.autoencoders import train_autoencoders
+        from semscan.training.systems import train_recipe
 
-        click.echo(train_autoencoders(recipe, list(overrides), data, run_dir, resume, dry_run))
-
-
-@command.command("detector", short_help="Train the detector.")
-@recipe_arguments
-@_resumable
-def detector(
-    recipe: Path, overrides: tuple[str, ...], data: Path | None, run_dir: Path | None, resume: bool, dry_run: bool
-) -> None:
-    """Train the detector on genuine tiles and their reconstructions."""
-    with optional_packages("semscan train"):
-        from semscan.training.detector import train_detector
-
-        click.echo(train_detector(recipe, list(overrides), data, run_dir, resume, dry_run))
+        click.echo(train_recipe(recipe, list(overrides), data, run_dir, resume, dry_run))

@@ -91,7 +91,7 @@ class LoopRecipe:
         save_every: steps between checkpoints.
         keep_every: steps between checkpoints that are kept for good; 0 keeps none.
         device: ``cpu`` or ``cuda``; never chosen silently.
-        amp: bfloat16 autocast; on CUDA only.
+        amp: bfloat16 autocast; three times as fast on a CPU with AMX, slower on one without.
         compile: ``torch.compile`` of networks that are differentiated once; on CUDA only.
     """
 

@@ -1,0 +1,80 @@
+"""DCGAN (Radford et al., arXiv 1511.06434): a chain of transposed convolutions against a chain of strided ones.
+
+Every stage of the generator is a 4 x 4 transposed convolution of stride 2, whose evenly overlapping kernels leave the
+best known checkerboard of all generators. Stages are added or left out for other sizes than the paper's 64 px.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from torch import Tensor, nn
+
+WIDEST = 8
+"""Widths grow by 2 per stage away from the picture, up to this multiple of the first."""
+
+
+class DcganGenerator(nn.Module):
+    """Latent vectors to pictures.
+
+    Args:
+        size_px: side, a power of two from 16.
+        channels: 1 or 3.
+        width: channels of the last hidden stage.
+        latent: length of the latent vector.
+    """
+
+    def __init__(self, size_px: int, channels: int, width: int, latent: int) -> None:
+        super().__init__()
+        self.latent = latent
+        widths = [width * min(WIDEST, 2**stage) for stage in reversed(range(_stages(size_px)))]
+        layers = [nn.ConvTranspose2d(latent, widths[0], 4, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()]
+        for wide, narrow in itertools.pairwise(widths):
+            layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False), nn.BatchNorm2d(narrow), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1, bias=False), nn.Tanh()]
+        self.body = nn.Sequential(*layers)
+        self.apply(initialise)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Pictures [n, C, size, size] in -1..1 from float32 [n, latent]."""
+        pictures: Tensor = self.body(z[:, :, None, None])
+        return pictures
+
+
+class DcganDiscriminator(nn.Module):
+    """Pictures to logits; batch normalisation everywhere but in the first and last layer.
+
+    Args:
+        size_px: side, a power of two from 16.
+        channels: 1 or 3.
+        width: channels of the first hidden stage.
+    """
+
+    def __init__(self, size_px: int, channels: int, width: int) -> None:
+        super().__init__()
+        widths = [width * min(WIDEST, 2**stage) for stage in range(_stages(size_px))]
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
+        for narrow, wide in itertools.pairwise(widths):
+            layers += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2)]
+        self.body = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 4, bias=False))
+        self.apply(initialise)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits [n]; positive for genuine."""
+        logits: Tensor = self.body(pictures)
+        return logits.flatten()
+
+
+def initialise(module: nn.Module) -> None:
+    """Weights from N(0, 0.02), gains of batch normalisation from N(1, 0.02), as in the paper."""
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+def _stages(size_px: int) -> int:
+    """Doublings between 4 px and the picture."""
+    return round(math.log2(size_px)) - 2
