@@ -1,51 +1,114 @@
-"""``semscan export``: from a training run to the bundle that scans use."""
+"""``semscan export``: from a training run to the bundle that scans use, and to artefacts of less precision."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from semscan.cli.group import ExamplesGroup
 from semscan.cli.optional import optional_packages
-from semscan.engine.errors import OutputError
+from semscan.engine.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 EXAMPLES = """\
 semscan export onnx runs/detector -o sem-0.onnx
-semscan export verify sem-0.onnx --checkpoint runs/detector/detector.pt"""
+semscan export fp16 sem-0 -o sem-0.fp16.onnx
+semscan export int8 sem-0 -o sem-0.int8.onnx --tiles pack.npz
+semscan export verify sem-0.fp16.onnx --source sem-0"""
+
+_output = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write."
+)
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+_model = click.argument("model", metavar="MODEL")
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.group("export", cls=ExamplesGroup, examples=EXAMPLES, short_help="Turn a training run into a bundle.")
 def command() -> None:
-    """Turn a training run into a bundle, and prove that both give the same scores. Needs the `train` extra."""
+    """Turn a training run into a bundle and its artefacts, and prove their scores. Needs the `train` extra."""
 
 
 @command.command("onnx", short_help="Write the bundle of a training run.")
 @click.argument("run_dir", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="RUN")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write."
-)
-@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+@_output
+@_overwrite
 def onnx(run_dir: Path, output: Path, overwrite: bool) -> None:
     """Write a self-describing ONNX bundle: graph, calibration, golden tiles, card and provenance."""
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output} exists already", "give another name, or --overwrite to replace it")
+    _refuse_existing(output, overwrite)
     with optional_packages("semscan export"):
         from semscan.export.to_onnx import export_onnx
 
         click.echo(export_onnx(run_dir, output))
 
 
-@command.command("verify", short_help="Check a bundle against the network it came from.")
-@click.argument("model", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE")
+@command.command("fp16", short_help="Write a bundle in half precision.")
+@_model
+@_output
+@_overwrite
+def fp16(model: str, output: Path, overwrite: bool) -> None:
+    """Write the half-precision artefact of a bundle, typed in the graph itself; the head stays in fp32."""
+    _refuse_existing(output, overwrite)
+    with optional_packages("semscan export"):
+        from semscan.export.variants import export_fp16
+
+        click.echo(export_fp16(model, output))
+
+
+@command.command("int8", short_help="Write a bundle in 8 bits.")
+@_model
+@_output
 @click.option(
-    "--checkpoint", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE",
-    help="The training checkpoint to compare with.",
+    "--tiles", type=_FILE, multiple=True, required=True, metavar="NPZ",
+    help="Pack of tiles that shows how far activations reach; repeatable.",
 )  # fmt: skip
-def verify(model: Path, checkpoint: Path | None) -> None:
-    """Check a bundle: metadata, golden scores, invariances and, with --checkpoint, agreement with torch."""
+@_overwrite
+def int8(model: str, output: Path, tiles: tuple[Path, ...], overwrite: bool) -> None:
+    """Write the 8-bit artefact of a bundle (QDQ, uint8 activations, int8 weights) for CPUs where it is faster."""
+    _refuse_existing(output, overwrite)
+    with optional_packages("semscan export"):
+        import numpy as np
+
+        from semscan.export.variants import export_int8
+
+        click.echo(export_int8(model, output, np.concatenate([_tiles(path) for path in tiles])))
+
+
+@command.command("verify", short_help="Check a bundle or an artefact against the network it came from.")
+@click.argument("model", type=_FILE, metavar="FILE")
+@click.option("--source", metavar="MODEL", help="The bundle that an fp16 or int8 artefact was made from.")
+@click.option("--checkpoint", type=_FILE, metavar="FILE", help="The training checkpoint to compare with.")
+@click.option("--tiles", type=_FILE, metavar="NPZ", help="A pack of tiles to try beside the made-up ones.")
+def verify(model: Path, source: str | None, checkpoint: Path | None, tiles: Path | None) -> None:
+    """Compare with float64 on golden, random, dark, bright and constant tiles; a deviation is exit code 2."""
     with optional_packages("semscan export"):
         from semscan.export.verify import verify as check
 
-        for line in check(model, checkpoint):
+        for line in check(model, source, checkpoint, None if tiles is None else _tiles(tiles)):
             click.echo(line)
+
+
+def _refuse_existing(output: Path, overwrite: bool) -> None:
+    if output.exists() and not overwrite:
+        raise OutputError(f"{output} exists already", "give another name, or --overwrite to replace it")
+
+
+def _tiles(path: Path) -> NDArray[np.uint8]:
+    """The array ``tiles`` of a pack, uint8 [n, 1, T, T] or [n, T, T].
+
+    Raises:
+        UsageError: the file holds none.
+    """
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as pack:
+            tiles = pack["tiles"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"{path} is not a pack of tiles: {error}", "see training/packs") from error
+    return tiles[:, None] if tiles.ndim == 3 else tiles

@@ -55,6 +55,11 @@ class Bundle:
     metadata: dict[str, str]
 
     @property
+    def precision(self) -> str:
+        """``fp32``, or ``fp16`` or ``int8`` for an artefact made from a bundle."""
+        return self.metadata.get("precision", "fp32")
+
+    @property
     def card(self) -> str:
         """The model card, Markdown."""
         return self.metadata["card"]

@@ -6,7 +6,8 @@ output ``i``, residual rows ``2i-1 .. 2i+1``, which come from raw rows ``2i-2 ..
 to zero, which is why the brightness of a tile does not matter. Batch norms are affine and merge into the convolution
 in front of them (Jacob et al., CVPR 2018).
 
-All folding is done in float64; only the result is rounded.
+All folding is done in float64; only the result is rounded. Half precision takes the same layer apart again, into the
+differences inside each cell and a convolution on cells (:func:`polyphase`).
 """
 
 from __future__ import annotations
@@ -76,6 +77,30 @@ def fold(model: Npr5k) -> FoldedNpr5k:
         head_weight=_float64(model.head.weight)[0],
         head_bias=float(_float64(model.head.bias)[0]),
     )
+
+
+def polyphase(first: FoldedConv) -> tuple[FoldedConv, FoldedConv]:
+    """The folded first convolution as two: differences inside each 2 x 2 cell, then a 2 x 2 convolution on cells.
+
+    The differences are whole numbers from -255 to 255, which half precision holds exactly, so brightness cancels
+    before anything is rounded; in a single convolution it cancels only as far as the rounded weights sum to zero.
+
+    Args:
+        first: 4 x 4 convolution with stride 2 whose 2 x 2 cells sum to zero.
+
+    Returns:
+        Convolution [3, 1, 2, 2] with stride 2 and weights -1, 0, 1; convolution [out, 3, 2, 2] with stride 1.
+    """
+    if first.weight.shape[1:] != (1, 4, 4) or first.stride != 2 or first.pads != (2, 2, 0, 0):
+        raise ValueError(f"only a folded residual can be taken apart, not {first}")
+    places = ((0, 1), (1, 0), (1, 1))
+    differences = np.zeros((3, 1, 2, 2))
+    differences[:, 0, 0, 0] = -1
+    weight = np.empty((len(first.weight), 3, 2, 2))
+    for index, (row, column) in enumerate(places):
+        differences[index, 0, row, column] = 1
+        weight[:, index] = first.weight[:, 0, row::2, column::2]
+    return FoldedConv(differences, np.zeros(3), 2, (0, 0, 0, 0)), FoldedConv(weight, first.bias, 1, (1, 1, 0, 0))
 
 
 def _fold_residual(conv: FoldedConv) -> FoldedConv:

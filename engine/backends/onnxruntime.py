@@ -42,9 +42,9 @@ class OnnxRuntimeBackend:
 
     name = "onnxruntime"
     device = "cpu"
-    precision = "fp32"
 
     def __init__(self, bundle: Bundle) -> None:
+        self.precision = bundle.precision
         self._session = _open(bundle)
         self._shape = (1, bundle.tile_px, bundle.tile_px)
 

@@ -138,8 +138,9 @@ def test_bundle_of_a_whole_run(small_run, tmp_path):
     data = json.loads(bundle.metadata["provenance"])["data"]
     assert {entry["split"] for entry in data} == {"train", "calibrate", "test"}
     assert all(entry["licence"] for entry in data)
-    lines = verify(path, small_run / "detector.pt")
-    assert len(lines) == 3
+    checks = verify(path, checkpoint=small_run / "detector.pt")
+    assert all(check.passed for check in checks)
+    assert {"golden tiles, stored logits", "brightness + 90, max |delta logit|"} < {check.what for check in checks}
 
 
 def test_results_have_the_rows_that_matter(small_run):
@@ -161,7 +162,7 @@ def test_verify_notices_another_network(small_run, tmp_path):
     state["averaged"]["head.bias"] += 1
     torch.save(state, tmp_path / "other.pt")
     with pytest.raises(ModelError, match="deviates"):
-        verify(path, tmp_path / "other.pt")
+        verify(path, checkpoint=tmp_path / "other.pt")
 
 
 def test_an_unfinished_run_is_refused(tmp_path):

@@ -1,0 +1,152 @@
+"""Artefacts of less precision: exact where they promise to be, and refused where they deviate."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+import torch.nn.functional as F
+
+from semscan.cli.main import main
+from semscan.engine.bundle import load_bundle
+from semscan.engine.errors import ModelError, UsageError
+from semscan.export.fold import polyphase
+from semscan.export.quantize import build_int8_graph
+from semscan.export.reference import SHIFT, reference_logits, trial_tiles
+from semscan.export.variants import export_fp16, export_int8, folded_of
+from semscan.export.verify import verify
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return load_bundle("sem-0")
+
+
+@pytest.fixture(scope="module")
+def textures():
+    """Smooth noise of many strengths, uint8 [96, 1, 128, 128]."""
+    rng = np.random.default_rng(5)
+    rough = rng.normal(0, 1, (96, 132, 132))
+    fine = sum(rough[:, i : i + 128, j : j + 128] for i in range(0, 5, 2) for j in range(0, 5, 2))
+    level, gain = rng.uniform(60, 190, (96, 1, 1)), rng.uniform(2, 15, (96, 1, 1))
+    return np.clip(np.rint(level + gain * fine), 0, 255).astype(np.uint8)[:, None]
+
+
+def run(path, tiles):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(["logit"], {"tiles": tiles})[0]
+
+
+def test_two_convolutions_equal_the_folded_one_exactly(bundle):
+    first = folded_of(bundle).first
+    cells = first.weight.reshape(len(first.weight), 2, 2, 2, 2).sum((2, 4))
+    assert np.abs(cells).max() < 1e-7  # float32 weights of the bundle, read as float64
+    differences, second = polyphase(first)
+    assert set(np.unique(differences.weight)) == {-1.0, 0.0, 1.0}
+    raw = torch.from_numpy(trial_tiles(128)["random"][:4].astype(np.float64))
+    one = F.conv2d(F.pad(raw, (2, 0, 2, 0)), torch.from_numpy(first.weight), torch.from_numpy(first.bias), 2)
+    parts = F.conv2d(raw, torch.from_numpy(differences.weight), stride=2)
+    two = F.conv2d(F.pad(parts, (1, 0, 1, 0)), torch.from_numpy(second.weight), torch.from_numpy(second.bias))
+    assert (one - two).abs().max() < 1e-5
+    with pytest.raises(ValueError, match="only a folded residual"):
+        polyphase(second)
+
+
+def test_the_network_read_back_scores_like_the_graph(bundle):
+    for tiles in trial_tiles(128).values():
+        np.testing.assert_allclose(run(bundle.path, tiles), reference_logits(folded_of(bundle), tiles), atol=1e-4)
+
+
+def test_half_precision(bundle, textures, tmp_path):
+    path = export_fp16("sem-0", tmp_path / "half.onnx")
+    types = {c.name: c.data_type for c in onnx.load(path).graph.initializer}
+    assert types["first_weight"] == onnx.TensorProto.FLOAT16
+    assert types["head_weight"] == onnx.TensorProto.FLOAT
+    half = load_bundle(str(path))
+    assert (half.precision, half.id, half.card) == ("fp16", "sem-0", bundle.card)
+    assert verify(path, "sem-0", tiles=textures)
+    dark = trial_tiles(128)["dark"]
+    np.testing.assert_array_equal(run(path, dark), run(path, dark + np.uint8(SHIFT)))
+
+
+def test_half_precision_of_the_single_convolution_would_leak_brightness(bundle, tmp_path):
+    """Why the first layer is taken apart: rounded, its cells no longer sum to zero."""
+    rounded = folded_of(bundle).first.weight.astype(np.float16).astype(np.float64)
+    assert np.abs(rounded.reshape(-1, 2, 2, 2, 2).sum((2, 4))).max() * SHIFT > 1e-3
+
+
+def test_eight_bits(bundle, textures, tmp_path):
+    path = export_int8("sem-0", tmp_path / "eight.onnx", textures)
+    graph = onnx.load(path).graph
+    weight = {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}["first_weight"]
+    assert weight.dtype == np.int8
+    assert not weight.reshape(-1, 2, 2, 2, 2).sum((2, 4), dtype=np.int64).any()
+    expected = reference_logits(folded_of(bundle), textures)
+    assert np.abs(run(path, textures) - expected).max() < 0.25
+    assert np.abs(run(path, textures) - expected).max() > 1e-3  # it really is another arithmetic
+    dark = trial_tiles(128)["dark"]
+    np.testing.assert_allclose(run(path, dark), run(path, dark + np.uint8(SHIFT)), atol=1e-4)
+
+
+def test_ranges_follow_the_tiles(bundle, textures):
+    def steps(tiles):
+        graph = build_int8_graph(folded_of(bundle), 128, tiles).graph
+        return {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}["first_relu_scale"]
+
+    flat = np.full_like(textures, 128)
+    assert steps(textures) > 3 * steps(np.maximum(flat, textures // 8 + 112))
+
+
+@pytest.mark.parametrize(
+    ("tiles", "message"),
+    [
+        (np.zeros((9, 1, 128, 128), np.uint8), "too few"),
+        (np.zeros((99, 1, 64, 64), np.uint8), "128 x 128"),
+        (np.zeros((99, 1, 128, 128), np.float32), "128 x 128"),
+    ],
+)
+def test_unusable_tiles_are_refused(tiles, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        export_int8("sem-0", tmp_path / "x.onnx", tiles)
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_an_artefact_is_only_made_of_and_compared_with_its_bundle(tmp_path):
+    half = export_fp16("sem-0", tmp_path / "half.onnx")
+    with pytest.raises(UsageError, match="itself an fp16 artefact"):
+        export_fp16(str(half), tmp_path / "quarter.onnx")
+    with pytest.raises(UsageError, match="is an fp16 artefact"):
+        verify(half)
+    other = onnx.load(load_bundle("sem-0").path)
+    other.producer_name = "another"
+    onnx.save(other, tmp_path / "other.onnx")
+    with pytest.raises(UsageError, match="was not made from"):
+        verify(half, str(tmp_path / "other.onnx"))
+
+
+def test_a_deviating_artefact_is_refused(tmp_path):
+    path = export_fp16("sem-0", tmp_path / "half.onnx")
+    model = onnx.load(path)
+    for constant in model.graph.initializer:
+        if constant.name == "block0_conv1_weight":
+            values = onnx.numpy_helper.to_array(constant) * np.float16(1.05)
+            constant.CopyFrom(onnx.numpy_helper.from_array(values, constant.name))
+    onnx.save(model, path)
+    with pytest.raises(ModelError, match="FAILED"):
+        verify(path, "sem-0")
+
+
+def test_commands(textures, tmp_path, capsys):
+    np.savez_compressed(tmp_path / "pack.npz", tiles=textures[:, 0])
+    (tmp_path / "bad.npz").write_bytes(b"PK nonsense")
+    pack, half, eight = (str(tmp_path / name) for name in ("pack.npz", "half.onnx", "eight.onnx"))
+    assert main(["export", "fp16", "sem-0", "-o", half]) == 0
+    assert main(["export", "verify", half, "--source", "sem-0", "--tiles", pack]) == 0
+    assert "given tiles, max |delta logit| from float64" in capsys.readouterr().out
+    assert main(["export", "int8", "sem-0", "-o", eight, "--tiles", pack]) == 0
+    assert load_bundle(eight).precision == "int8"
+    assert main(["export", "fp16", "sem-0", "-o", half]) == 2
+    assert main(["export", "int8", "sem-0", "-o", eight, "--tiles", str(tmp_path / "bad.npz"), "--overwrite"]) == 2
+    said = capsys.readouterr().err
+    assert "exists already" in said
+    assert "not a pack of tiles" in said
