@@ -1,7 +1,7 @@
 """The networks of CycleGAN: a residual image-to-image generator and a discriminator of overlapping patches.
 
-Zhu et al., arXiv 1703.10593: two strided convolutions down, six or nine residual blocks, two transposed convolutions up,
-instance normalisation, reflected borders; the discriminator's logit looks at 70 x 70 pixels (Isola et al.,
+Zhu et al., arXiv 1703.10593: two strided convolutions down, six or nine residual blocks, two transposed convolutions
+up, instance normalisation, reflected borders; each logit of the discriminator looks at 70 x 70 pixels (Isola et al.,
 arXiv 1611.07004).
 """
 

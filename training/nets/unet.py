@@ -1,8 +1,8 @@
 """The U-Net that predicts the noise of a diffusion model.
 
-Residual blocks told the time step by a scale and a shift after their second normalisation, self-attention where the
-picture is small (Ho et al., arXiv 2006.11239; Nichol and Dhariwal, arXiv 2102.09672). The picture may enter as blocks of
-``patch x patch`` pixels turned into channels, which makes the network about ``patch**2`` times cheaper.
+Residual blocks are told the time step by a scale and a shift after their second normalisation; there is self-attention
+where the picture is small (Ho et al., arXiv 2006.11239; Nichol and Dhariwal, arXiv 2102.09672). The picture may enter
+as blocks of ``patch x patch`` pixels turned into channels, which makes the network about ``patch**2`` times cheaper.
 """
 
 from __future__ import annotations
