@@ -16,7 +16,7 @@ GENERATORS = {
     "blotgan": "gan",
     "cyclegan": "cycle",
     "ddpm": "diffusion",
-    "latent_ddpm": "diffusion",
+    "latent_ddpm": "latent",
     "inpaint": "inpaint",
 }
 """Systems trained by :func:`semscan.training.loop.train`, and the modules whose ``SYSTEMS`` describe them."""

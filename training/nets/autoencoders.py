@@ -63,6 +63,7 @@ class Autoencoder(nn.Module):
 
     def __init__(self, spec: AutoencoderSpec) -> None:
         super().__init__()
+        self.spec = spec
         widths = [spec.width * (level + 1) for level in range(spec.depth + 1)]
         down: list[nn.Module] = [nn.Conv2d(1, widths[0], 3, padding=1), _act(spec)]
         for narrow, wide in itertools.pairwise(widths):
@@ -145,7 +146,7 @@ class _Noise(nn.Module):
         self.scale = nn.Parameter(torch.zeros(1, channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.scale * torch.randn(x.shape[0], 1, x.shape[2], x.shape[3])
+        return x + self.scale * torch.randn(x.shape[0], 1, x.shape[2], x.shape[3], device=x.device)
 
 
 class _Plain(nn.Module):

@@ -1,0 +1,157 @@
+"""Diffusion in the latent space of our own autoencoder (``latent_ddpm``).
+
+Rombach et al., arXiv 2112.10752: a trained variational autoencoder turns crops into latents of an eighth of the side,
+a U-Net learns their distribution, and samples go through the decoder, so they carry that decoder's traces. The
+autoencoder comes from a run of ``semscan train autoencoders`` and is stored in the checkpoint, which thus stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from semscan.engine.errors import UsageError
+from semscan.training.autoencoders import load_autoencoder
+from semscan.training.crops import DataRecipe
+from semscan.training.diffusion import Denoiser, crop_batches
+from semscan.training.loop import Batches, LoopRecipe, Place, Stateful, System
+from semscan.training.nets.autoencoders import Autoencoder, AutoencoderSpec
+from semscan.training.nets.unet import UNetSpec
+from semscan.training.pictures import to_pixels
+
+BOUND = 6.0
+"""Standard deviations within which a predicted clean latent is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatentRecipe:
+    """Recipe of the system ``latent_ddpm``.
+
+    Attributes:
+        name: of the run.
+        training: the loop's part.
+        autoencoder: checkpoint of a trained autoencoder; read when training begins.
+        decoder: design of that autoencoder.
+        system: ``latent_ddpm``.
+        seed: everything random follows from it.
+        data: which genuine pictures, and how crops of them are drawn.
+        unet: the network's design.
+        timesteps: noising steps of the schedule.
+        sampling_steps: network evaluations of DDIM.
+        lr: learning rate of Adam after ``warm_up`` steps of linear growth.
+        warm_up: see ``lr``.
+        ema: decay of the averaged weights, which samples come from; smaller in the first steps.
+    """
+
+    name: str
+    training: LoopRecipe
+    autoencoder: str
+    decoder: AutoencoderSpec
+    system: str = "latent_ddpm"
+    seed: int = 1
+    data: DataRecipe = field(default_factory=DataRecipe)
+    unet: UNetSpec = field(default_factory=lambda: UNetSpec(multiples=(1, 2), attention=(1,)))
+    timesteps: int = 1000
+    sampling_steps: int = 50
+    lr: float = 2e-4
+    warm_up: int = 100
+    ema: float = 0.999
+
+    def __post_init__(self) -> None:
+        if min(self.timesteps, self.sampling_steps) < 2 or self.warm_up < 1:
+            raise UsageError("timesteps and sampling_steps must be at least 2, warm_up at least 1")
+        if self.training.channels != 1:
+            raise UsageError("the autoencoders are grey, so training.channels must be 1 for latent_ddpm")
+        if self.training.size_px % (multiple := 2**self.decoder.depth * self.unet.side_multiple):
+            raise UsageError(f"training.size_px must be a multiple of {multiple} for this U-Net and decoder")
+
+
+class LatentSpace(nn.Module):
+    """A frozen autoencoder with latents brought to mean 0 and variance 1, channel by channel.
+
+    Args:
+        spec: design of the autoencoder.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    is_measured: Tensor
+
+    def __init__(self, spec: AutoencoderSpec) -> None:
+        super().__init__()
+        self.autoencoder = Autoencoder(spec).requires_grad_(False).eval()
+        self.register_buffer("mean", torch.zeros(1, spec.latent, 1, 1))
+        self.register_buffer("deviation", torch.ones(1, spec.latent, 1, 1))
+        self.register_buffer("is_measured", torch.zeros((), dtype=torch.bool))
+
+    @torch.no_grad()
+    def encode(self, image: Tensor) -> Tensor:
+        """Normalised latents [n, latent, h / 2**depth, w / 2**depth] of float [n, 1, h, w]; the first call measures."""
+        latent = self.autoencoder.bottleneck(self.autoencoder.encoder(image))[0]
+        if not self.is_measured:
+            self.mean.copy_(latent.mean((0, 2, 3), keepdim=True))
+            self.deviation.copy_(latent.std((0, 2, 3), keepdim=True).clamp(min=1e-3))
+            self.is_measured.fill_(True)
+        normal: Tensor = (latent - self.mean) / self.deviation
+        return normal
+
+    @torch.no_grad()
+    def decode(self, latent: Tensor) -> Tensor:
+        """Pictures of normalised latents; the decoder's noise inputs come from torch's global generator."""
+        picture: Tensor = self.autoencoder.decoder(latent * self.deviation + self.mean)
+        return picture
+
+
+class LatentDdpm:
+    """The trainee of ``latent_ddpm``."""
+
+    def __init__(self, recipe: LatentRecipe, place: Place) -> None:
+        loop, spec = recipe.training, recipe.decoder
+        self.side = loop.size_px // 2**spec.depth
+        self.space = LatentSpace(spec)
+        if Path(recipe.autoencoder).is_file():
+            self.space.autoencoder = _load(recipe).requires_grad_(False)
+        self.space.to(place.device)
+        self.denoiser = Denoiser(recipe, place, spec.latent, BOUND)
+        self.real_shape = (loop.batch, 1, loop.size_px, loop.size_px)
+
+    def state(self) -> Mapping[str, Stateful]:
+        """See :class:`semscan.training.loop.Trainee`."""
+        return {**self.denoiser.state(), "space": self.space}
+
+    def step(self, step: int, real: Tensor) -> dict[str, float]:
+        """See :class:`semscan.training.loop.Trainee`."""
+        return self.denoiser.learn(step, self.space.encode(real))
+
+    def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
+        """See :class:`semscan.training.loop.Trainee`."""
+        latent = self.denoiser.draw(count, seed, self.side)
+        with torch.random.fork_rng(devices=[latent.device] if latent.is_cuda else []):
+            torch.manual_seed(seed)
+            return to_pixels(torch.cat([self.space.decode(part) for part in latent.split(32)]))
+
+
+def _batches(recipe: LatentRecipe, data: Path | None) -> Batches:
+    """Crops; called before the first step, so a missing autoencoder is refused here."""
+    if not Path(recipe.autoencoder).is_file():
+        raise UsageError(
+            f"the autoencoder {recipe.autoencoder} cannot be read",
+            "train it first with `semscan train autoencoders`, or name another with --set autoencoder=PATH",
+        )
+    return crop_batches(recipe, data)
+
+
+def _load(recipe: LatentRecipe) -> Autoencoder:
+    model = load_autoencoder(Path(recipe.autoencoder))
+    if model.spec != recipe.decoder:
+        raise UsageError(f"{recipe.autoencoder} is not of the design in the recipe's [decoder]: {model.spec}")
+    return model
+
+
+SYSTEMS = {"latent_ddpm": System(LatentRecipe, LatentDdpm, _batches)}
