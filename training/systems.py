@@ -10,20 +10,20 @@ from semscan.training.loop import System, train
 from semscan.training.recipe import load_recipe, read_system
 
 GENERATORS = {
-    "fastgan": "gan",
-    "stylegan2_ada": "gan",
+    "fastgan": "fastgan",
+    "stylegan2_ada": "stylegan2",
     "dcgan": "gan",
-    "blotgan": "gan",
+    "blotgan": "blotgan",
     "cyclegan": "cycle",
     "ddpm": "diffusion",
     "latent_ddpm": "latent",
-    "inpaint": "inpaint",
 }
 """Systems trained by :func:`semscan.training.loop.train`, and the modules whose ``SYSTEMS`` describe them."""
 
 OTHERS = {
     "autoencoders": ("autoencoders", "train_autoencoders"),
     "detector": ("detector", "train_detector"),
+    "inpaint": ("inpaint", "train_inpaint"),
 }
 """Systems with loops of their own."""
 
