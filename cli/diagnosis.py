@@ -15,7 +15,7 @@ from typing import Any
 from semscan.engine.errors import DeviceError, SemscanError
 
 REQUIRED = ("numpy", "pillow", "pymupdf")
-PACKAGES = (*REQUIRED, "click", "onnxruntime", "onnxruntime-gpu", "torch", "onnx", "scipy")
+PACKAGES = (*REQUIRED, "click", "onnxruntime", "onnxruntime-gpu", "openvino", "torch", "onnx", "scipy")
 
 WORKER_START = "import semscan.engine.pdf.worker as worker; worker.Examiner()"
 """What a worker does before its first document."""
@@ -104,6 +104,7 @@ def _look_at_workers(found: Diagnosis) -> None:
 
 def _look_at_models(found: Diagnosis) -> None:
     from semscan.engine.backends import open_backend
+    from semscan.engine.backends.choice import choose
     from semscan.engine.bundle import list_models, load_bundle
     from semscan.engine.selftest import golden_self_test
 
@@ -111,7 +112,9 @@ def _look_at_models(found: Diagnosis) -> None:
     found.facts["self-test"] = "not run"
     try:
         bundle = load_bundle()
-        backend = open_backend(bundle)
+        choice = choose()
+        found.facts["runs on"] = f"{choice.backend} {choice.precision} on {choice.device}: {choice.why}"
+        backend = open_backend(bundle, choice)
         deviation = golden_self_test(bundle, backend)
     except SemscanError as problem:
         found.problems.append(problem)

@@ -69,18 +69,20 @@ def info(model: str | None, as_json: bool) -> None:
 def verify(models: tuple[str, ...]) -> None:
     """Check that models give the scores here that they were shipped with; without arguments all shipped ones."""
     from semscan.engine.backends import open_backend
+    from semscan.engine.backends.choice import choose
     from semscan.engine.bundle import list_models, load_bundle
-    from semscan.engine.selftest import TOLERANCE, golden_self_test
+    from semscan.engine.selftest import TOLERANCES, golden_self_test
 
     names = models or tuple(str(path) for path in list_models())
     if not names:
         raise ModelError("no model is shipped with this installation", "give the path of a .onnx file")
     for name in names:
         bundle = load_bundle(name)
-        backend = open_backend(bundle)
+        backend = open_backend(bundle, choose(precision=bundle.precision))
         deviation = golden_self_test(bundle, backend)
         where = f"{backend.name} {backend.precision} on {backend.device}"
-        click.echo(f"{bundle.id}\tok\tlargest deviation {deviation:.1e} logits (allowed {TOLERANCE:g})\t{where}")
+        allowed = f"(allowed {TOLERANCES[backend.precision]:g})"
+        click.echo(f"{bundle.id}\tok\tlargest deviation {deviation:.1e} logits {allowed}\t{where}")
 
 
 def _rate(calibration: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ import click
 from semscan.cli.exitcode import parse_conditions
 from semscan.cli.group import ExamplesFirst
 from semscan.cli.rows import Show
-from semscan.engine.errors import DeviceError, UsageError
+from semscan.engine.errors import UsageError
 from semscan.engine.options import ScanOptions
 
 DEFAULTS = ScanOptions()
@@ -25,15 +25,6 @@ semscan submissions.zip --exclude 'cover*'         an archive, without some of i
 semscan figure3.tif --all-images                  an image that is known to be a micrograph
 semscan paper.pdf --json | jq 'select(.type=="panel" and .level=="look")'
 semscan papers/ --fail-on flag,unassessed -q      for scripts: exit code 1 when somebody should look"""
-
-
-def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
-    """Only what is really there is accepted; nothing falls back."""
-    if value in ("auto", "cpu"):
-        return value
-    if value.partition(":")[0] == "cuda":
-        raise DeviceError("this version of semscan scores on the CPU only", "leave out --device, or use --device cpu")
-    raise UsageError(f"--device {value}: there is no such device", "use auto or cpu")
 
 
 @click.command(
@@ -78,9 +69,14 @@ def device(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
 )  # fmt: skip
 @click.option("--all-images", is_flag=True, help="Assess every panel, whatever it is taken for.")
 @click.option("--model", metavar="NAME|FILE", help="A shipped model or a bundle.  [default: the shipped default]")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu", help="Where to score.")
 @click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu", callback=device, help="Where to score."
+    "--backend", default="auto", show_default=True, metavar="auto|onnxruntime|openvino", help="The inference runtime."
 )
+@click.option(
+    "--precision", default="auto", show_default=True, metavar="auto|fp32|fp16|int8",
+    help="What the network computes in; auto is fp32, others need an artefact beside the model.",
+)  # fmt: skip
 @click.option(
     "--batch-size", type=int, metavar="N", default=DEFAULTS.batch_size, show_default=True,
     help="Tiles scored at once.",
@@ -129,7 +125,6 @@ def command(
     output: tuple[Path, ...],
     format: str,
     show: str | None,
-    device: str,
     fail_on: tuple[str, ...],
     resume: bool,
     overwrite: bool,
@@ -146,6 +141,7 @@ def command(
     condition was met, 2 refused, 3 an input was not read, 4 no input of a supported kind, 70 a bug, 130 interrupted.
     """
     from semscan.cli.run import View, run_scan
+    from semscan.engine.backends.choice import choose
     from semscan.engine.selection import listed_paths
 
     options = ScanOptions(
@@ -154,6 +150,7 @@ def command(
         max_file_mib=settings.pop("max_file_size"),
         **settings,  # the others have the names of the options that they set
     )
+    choose(options.device, options.backend, options.precision)  # refused before any output is touched
     if not paths and files_from is None:
         raise UsageError("nothing to scan was given", "semscan paper.pdf; or semscan --files-from LIST")
     single = len(paths) == 1 and files_from is None and is_one_document(paths[0])

@@ -64,6 +64,23 @@ class Bundle:
         """The model card, Markdown."""
         return self.metadata["card"]
 
+    def at(self, precision: str) -> Bundle:
+        """This bundle in another precision: the artefact beside it, ``NAME.fp16.onnx`` or ``NAME.int8.onnx``.
+
+        Raises:
+            ModelError: there is none, or it was made from another file.
+        """
+        if precision == self.precision:
+            return self
+        path = self.path.with_suffix(f".{precision}.onnx")
+        how = f"semscan export {precision} {self.path} -o {path} makes one"
+        if self.precision != "fp32" or not path.is_file():
+            raise ModelError(f"{self.path} has no {precision} artefact beside it", how)
+        artefact = load_bundle(str(path))
+        if (artefact.precision, artefact.metadata.get("made_from")) != (precision, self.sha256):
+            raise ModelError(f"{path} was not made from {self.path}", f"{how}; give it --overwrite")
+        return artefact
+
     def golden(self) -> Golden:
         """The tiles of the self-test."""
         data = json.loads(self.metadata["golden"])
@@ -73,8 +90,8 @@ class Bundle:
 
 
 def list_models() -> list[Path]:
-    """The shipped bundles, by name."""
-    return sorted(MODELS.glob("*.onnx"))
+    """The shipped bundles, by name; their artefacts of other precisions and the gate's network are none."""
+    return sorted(path for path in MODELS.glob("sem-*.onnx") if "." not in path.stem)
 
 
 def load_bundle(model: str | None = None) -> Bundle:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from semscan import __version__
 from semscan.engine.backends import Backend, open_backend
+from semscan.engine.backends.choice import choose
 from semscan.engine.bundle import Bundle, load_bundle
 from semscan.engine.errors import UsageError
 from semscan.engine.flow import Flow, Progress
@@ -63,10 +64,11 @@ def scan(
     options = options or ScanOptions()
     bundle = load_bundle(options.model)
     rate = _rate(bundle, options)
+    choice = choose(options.device, options.backend, options.precision)
     with Pool(options.worker_count(), options.memory_mib, options.timeout_s, bundle.tile_px) as pool:
         pool.warm_up()  # while this process loads the runtime
         if backend is None:
-            backend = open_backend(bundle)
+            backend = open_backend(bundle, choice)
             golden_self_test(bundle, backend)
         run = _run_record(bundle, backend, options, rate, argv)
         if journal:

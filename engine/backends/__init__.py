@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.backends.choice import Choice
 from semscan.engine.bundle import Bundle
 
 
@@ -22,12 +23,18 @@ class Backend(Protocol):
         ...
 
 
-def open_backend(bundle: Bundle) -> Backend:
-    """The runtime for a bundle: ONNX Runtime on the CPU.
+def open_backend(bundle: Bundle, choice: Choice) -> Backend:
+    """The runtime of a choice, with the bundle or its artefact of that precision.
 
     Raises:
-        DeviceError, ModelError: see :class:`semscan.engine.backends.onnxruntime.OnnxRuntimeBackend`.
+        DeviceError: the runtime or the precision is not usable here.
+        ModelError: the bundle has no such artefact, or the runtime refuses it.
     """
+    model = bundle.at(choice.precision)
+    if choice.backend == "openvino":
+        from semscan.engine.backends.openvino import OpenVinoBackend
+
+        return OpenVinoBackend(model)
     from semscan.engine.backends.onnxruntime import OnnxRuntimeBackend
 
-    return OnnxRuntimeBackend(bundle)
+    return OnnxRuntimeBackend(model)

@@ -49,7 +49,7 @@ def installed(monkeypatch):
 
     monkeypatch.setattr("semscan.engine.bundle.list_models", lambda: [bundle.path])
     monkeypatch.setattr("semscan.engine.bundle.load_bundle", load_bundle)
-    monkeypatch.setattr("semscan.engine.backends.open_backend", lambda given: backend)
+    monkeypatch.setattr("semscan.engine.backends.open_backend", lambda given, choice: backend)
     monkeypatch.setattr("semscan.engine.selftest.golden_self_test", golden_self_test)
     return state
 

@@ -116,7 +116,8 @@ def test_the_shipped_model_gives_its_scores_here(capsys):
 
 
 def test_a_missing_runtime_is_refused_with_the_command_that_installs_it(monkeypatch, tmp_path, capsys):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    for package in ("onnxruntime", "openvino"):
+        monkeypatch.setitem(sys.modules, package, None)
     assert main([str(PAPER), "-o", str(tmp_path / "r.jsonl")]) == 2
     captured = capsys.readouterr()
     assert "pip install 'semscan[cpu]'" in captured.err

@@ -1,0 +1,207 @@
+"""How many tiles per second does each runtime score, in each precision, and how close are they to double precision?
+
+    python benchmarks/bench_engine.py [-o docs/results/export.json] [--markdown docs/results/export.md] [--tiles NPZ]
+
+Engine scope: tiles in memory, no documents. Every runtime gets the same tiles on one core; rounds alternate between the
+runtimes, so that all see the same state of the machine, and the ratio to plain PyTorch is taken round by round. What
+is not installed, or not possible on this machine, is listed as such.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from machine import fingerprint
+from numpy.typing import NDArray
+
+from semscan.engine.backends import open_backend
+from semscan.engine.backends.choice import choose
+from semscan.engine.bundle import DEFAULT_MODEL, Bundle, load_bundle
+from semscan.engine.errors import SemscanError
+from semscan.export.reference import reference_logits, trial_tiles
+from semscan.export.variants import export_fp16, export_int8, folded_of
+from semscan.training.nets.npr import Npr5k
+
+BATCHES = (1, 8, 32, 128)
+TIMED_BATCH = 32
+ROUND_S = 0.4
+"""How long each runtime is timed in one round, in seconds."""
+NOT_MEASURED = (
+    "onnxruntime, CUDA: not measured, no GPU",
+    "onnxruntime, TensorRT: not measured, no GPU",
+    "TensorRT: not measured, no GPU",
+)
+
+Infer = Callable[[NDArray[np.uint8]], Any]
+
+
+def runtimes(bundle: Bundle, tiles: NDArray[np.uint8]) -> tuple[dict[str, Infer], list[str]]:
+    """What can be timed here by name, plain PyTorch first, and why something cannot."""
+    torch.set_num_threads(1)
+    network = Npr5k().eval()  # its weights do not change its speed
+    compiled = torch.compile(network)
+
+    def eager(model: Any) -> Infer:
+        def infer(batch: NDArray[np.uint8]) -> Any:
+            with torch.inference_mode():
+                return model(torch.from_numpy(batch).float())
+
+        return infer
+
+    found: dict[str, Infer] = {"PyTorch eager fp32": eager(network)}
+    absent = []
+    try:
+        eager(compiled)(tiles[:TIMED_BATCH])
+        found["torch.compile fp32"] = eager(compiled)
+    except Exception as error:  # it needs a C++ compiler, and says so in many ways
+        absent.append(f"torch.compile: {type(error).__name__}, not available here")
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder) / "model.onnx"
+        own.write_bytes(bundle.path.read_bytes())
+        export_fp16(str(own), own.with_suffix(".fp16.onnx"))
+        export_int8(str(own), own.with_suffix(".int8.onnx"), tiles)
+        model = load_bundle(str(own))
+        for backend in ("onnxruntime", "openvino"):
+            for precision in ("fp32", "fp16", "int8"):
+                try:
+                    opened = open_backend(model, choose(backend=backend, precision=precision))
+                except SemscanError as error:
+                    absent.append(f"{backend} {precision}: {error.message}")
+                    continue
+                found[f"{backend} {precision}"] = opened.infer
+    return found, absent
+
+
+def rate(infer: Infer, batch: NDArray[np.uint8]) -> float:
+    """Tiles per second."""
+    infer(batch)
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < ROUND_S:
+        infer(batch)
+        count += len(batch)
+    return count / (time.perf_counter() - start)
+
+
+def measure(bundle: Bundle, tiles: NDArray[np.uint8], rounds: int) -> dict[str, Any]:
+    """Speed and deviation of everything that runs here."""
+    found, absent = runtimes(bundle, tiles)
+    reference = reference_logits(folded_of(bundle), tiles)
+    speeds: dict[str, list[float]] = {name: [] for name in found}
+    for _ in range(rounds):
+        for name, infer in found.items():
+            speeds[name].append(rate(infer, tiles[:TIMED_BATCH]))
+    first = next(iter(found))
+    rows = {}
+    for name, infer in found.items():
+        ratios = [own / plain for own, plain in zip(speeds[name], speeds[first], strict=True)]
+        row: dict[str, Any] = {
+            "tiles_per_s": statistics.median(speeds[name]),
+            "ratio_to_eager": statistics.median(ratios),
+            "ratio_lowest": min(ratios),
+            "ratio_highest": max(ratios),
+            "by_batch": {str(size): rate(infer, tiles[:size]) for size in BATCHES},
+        }
+        if " " in name and name.split()[0] in ("onnxruntime", "openvino"):
+            logits = np.concatenate([infer(tiles[i : i + TIMED_BATCH]) for i in range(0, len(tiles), TIMED_BATCH)])
+            row["max_delta_logit"] = float(np.abs(logits - reference).max())
+        rows[name] = row
+    return {"runtimes": rows, "absent": [*absent, *NOT_MEASURED]}
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """The report."""
+    machine = result["machine"]
+    lines = [
+        "# Speed of the engine by runtime and precision",
+        "",
+        f"{machine['cpu']}, one core; Python {machine['python']}, "
+        + ", ".join(f"{name} {v}" for name, v in machine["packages"].items() if v)
+        + f", torch {result['torch']}, openvino {result['openvino']}; revision {machine['revision']}, "
+        f"model {result['model']}.",
+        "",
+        f"`{machine['command']}`",
+        "",
+        f"{result['tiles']} tiles of 128 x 128 px in memory ({result['source']}), batches of {TIMED_BATCH}, one thread "
+        f"each; medians of {result['rounds']} interleaved rounds. Deviation: largest difference of a logit from the "
+        "network in double precision on these tiles.",
+        "",
+        "| runtime | tiles/s | times PyTorch eager | lowest to highest | max abs delta logit |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in result["runtimes"].items():
+        delta = f"{row['max_delta_logit']:.2g}" if "max_delta_logit" in row else ""
+        lines.append(
+            f"| {name} | {row['tiles_per_s']:,.0f} | {row['ratio_to_eager']:.2f} | "
+            f"{row['ratio_lowest']:.2f} to {row['ratio_highest']:.2f} | {delta} |"
+        )
+    lines += [
+        "",
+        "| tiles/s by batch size | " + " | ".join(map(str, BATCHES)) + " |",
+        "|---" * (len(BATCHES) + 1) + "|",
+    ]
+    for name, row in result["runtimes"].items():
+        lines.append(f"| {name} | " + " | ".join(f"{row['by_batch'][str(size)]:,.0f}" for size in BATCHES) + " |")
+    lines += ["", *(f"* {line}" for line in result["absent"]), "", *READING, ""]
+    return "\n".join(lines)
+
+
+READING = (
+    "Eight bits are not offered with `sem-0`: `semscan export verify` refuses the artefact, because more than 0.5 % of "
+    "tiles change their level, and ONNX Runtime is slower with it, for layers of eight channels are too narrow to fill "
+    "its integer kernels. Half precision keeps every level on the tiles tried; it gains only where the processor "
+    "computes in it, which ONNX Runtime's CPU kernels do not.",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tiles", type=Path, help="pack of tiles; made-up ones otherwise")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    bundle = load_bundle(DEFAULT_MODEL)
+    if arguments.tiles:
+        tiles = np.load(arguments.tiles, allow_pickle=False)["tiles"].reshape(-1, 1, bundle.tile_px, bundle.tile_px)
+    else:
+        trial = trial_tiles(bundle.tile_px)
+        tiles = np.concatenate([trial["dark"], trial["bright"], bundle.golden().tiles])
+    result: dict[str, Any] = {
+        "machine": fingerprint(),
+        "torch": torch.__version__,
+        "openvino": _openvino_version(),
+        "model": f"{bundle.id} {bundle.sha256[:12]}",
+        "tiles": len(tiles),
+        "source": "a pack of micrographs" if arguments.tiles else "made-up ones",
+        "rounds": arguments.rounds,
+        **measure(bundle, tiles, arguments.rounds),
+    }
+    text = markdown(result)
+    print(text)
+    if arguments.output:
+        arguments.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if arguments.markdown:
+        arguments.markdown.write_text(text, encoding="utf-8")
+
+
+def _openvino_version() -> str | None:
+    try:
+        import openvino
+    except ImportError:
+        return None
+    return str(openvino.__version__)
+
+
+if __name__ == "__main__":
+    main()
