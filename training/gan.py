@@ -5,24 +5,37 @@ FastGAN and StyleGAN2-ADA have modules of their own, because their losses do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from semscan.training.crops import DataRecipe, load_recipe_pool
-from semscan.training.loop import Batches, LoopRecipe, Stateful, System
+from semscan.training.loop import Batches, LoopRecipe, Stateful, System, seed_of
 from semscan.training.nets.dcgan import DcganDiscriminator, DcganGenerator
 from semscan.training.pictures import to_pixels
 from semscan.training.place import Place
 
 SAMPLE_BATCH = 16
 """Samples are made in batches of this size, whatever their number, so that each depends on the seed only."""
+
+
+class GanRecipe(Protocol):
+    """What the recipes of GANs on micrographs have in common."""
+
+    @property
+    def training(self) -> LoopRecipe:
+        """Steps, sizes and device."""
+
+    @property
+    def data(self) -> DataRecipe:
+        """Genuine pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +106,13 @@ class Dcgan:
 
     def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
         """Pictures of the latest generator with the running statistics of its normalisation."""
-        return sample_with(self.generator, self.generator.latent, count, seed, self.place)
+        self.generator.eval()
+        pixels = sample_with(self.generator, self.generator.latent, count, seed, self.place)
+        self.generator.train()
+        return pixels
 
 
-def micrograph_batches(recipe: DcganRecipe, data: Path | None) -> Batches:
+def micrograph_batches(recipe: GanRecipe, data: Path | None) -> Batches:
     """Crops of genuine micrographs, as the ``[data]`` table says."""
     loop = recipe.training
     pool = load_recipe_pool(recipe.data, data, loop.channels)
@@ -111,22 +127,27 @@ def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
 
 
 @torch.inference_mode()
-def sample_with(generator: nn.Module, latent: int, count: int, seed: int, place: Place) -> NDArray[np.uint8]:
-    """Pictures of a generator that takes float32 [n, latent]; its mode is left as it was.
+def sample_with(
+    make: Callable[[Tensor], Tensor], latent: int, count: int, seed: int, place: Place
+) -> NDArray[np.uint8]:
+    """Pictures of a generator in evaluation mode.
+
+    Args:
+        make: from float32 [n, latent] to pictures in -1..1; may draw noise from torch's global generator.
+        latent: length of the latent vector.
+        count: number of pictures.
+        seed: decides latent vectors and noise.
+        place: of the generator.
 
     Returns:
-        uint8 [count, C, H, W]; picture k depends on the seed and on k only.
+        uint8 [count, C, H, W]; on a CPU picture k depends on the seed and on k only, not on the count.
     """
-    was_training = generator.training
-    generator.eval()
     parts = []
     with torch.random.fork_rng(devices=[]):
         for start in range(0, count, SAMPLE_BATCH):
-            # Layers with noise inputs draw from the global generator, so it is seeded per batch.
-            torch.manual_seed(seed * 1_000_003 + start)
+            torch.manual_seed(seed_of(seed, start))
             z = torch.randn(SAMPLE_BATCH, latent).to(place.device)
-            parts.append(to_pixels(generator(z)))
-    generator.train(was_training)
+            parts.append(to_pixels(make(z)))
     return np.concatenate(parts)[:count]
 
 

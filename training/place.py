@@ -26,16 +26,16 @@ class Place:
     compile: bool = False
 
     def prepare(self, module: nn.Module, *, differentiated_twice: bool = False) -> nn.Module:
-        """Move a network here; channels last where that is faster and, on CUDA, compiled.
+        """Move a network here; on CUDA channels last and, unless its gradients are differentiated, compiled.
 
         Compiling in place leaves the names in ``state_dict`` as they are. ``torch.compile`` knows no second
         derivatives, so networks under a gradient or path-length penalty stay eager.
         """
         module.to(self.device)
-        if self.amp or self.device.type == "cuda":
+        if self.device.type == "cuda":
             module.to(memory_format=torch.channels_last)
-        if self.compile and self.device.type == "cuda" and not differentiated_twice:
-            module.compile()
+            if self.compile and not differentiated_twice:
+                module.compile()
         return module
 
     def autocast(self) -> AbstractContextManager[None]:
