@@ -1,0 +1,100 @@
+"""Connected components of a mask, from runs of pixels: fast where little of the picture is set.
+
+Rows are cut into runs; runs of neighbouring rows that touch, also corner to corner, are joined by passing the smaller
+label on and halving the way to it each time (as in Shiloach and Vishkin, J. Algorithms 3, 1982). No loop over pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ROUNDS = 32
+"""Far more rounds than any picture needs; a spiral that needs more would come out in several parts."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Components:
+    """Runs of set pixels and the components that they belong to.
+
+    Attributes:
+        row: of each run, int64 [n].
+        start: first column of each run, int64 [n].
+        end: column behind each run, int64 [n].
+        label: component of each run, from 0 without gaps, int64 [n].
+        boxes: of the components, int64 [k, 4]: x0, y0, x1, y1.
+        area: pixels of the components, int64 [k].
+        next_of: pairs of runs, one directly below the other, int64 [m, 2], where neither touches a third run between
+            these two rows.
+    """
+
+    row: NDArray[np.int64]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    label: NDArray[np.int64]
+    boxes: NDArray[np.int64]
+    area: NDArray[np.int64]
+    next_of: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.area)
+
+    def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Sum over the runs of each component of one value per run, float64 [k]."""
+        return np.bincount(self.label, values.astype(np.float64), len(self))
+
+
+def connected(mask: NDArray[np.bool_], most_runs: int) -> Components | None:
+    """Components of a mask, eight neighbours a pixel.
+
+    Args:
+        mask: bool [h, w].
+        most_runs: limit that keeps the cost bounded.
+
+    Returns:
+        The components in the order of their first pixel; ``None`` when the mask falls into more runs than allowed.
+    """
+    height, width = mask.shape
+    pitch = width + 1  # an empty column at the end keeps the rows apart
+    padded = np.zeros(height * pitch + 1, np.bool_)
+    padded[1:].reshape(height, pitch)[:, :width] = mask
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    if len(edges) > 2 * most_runs:
+        return None
+    first, behind = edges[::2], edges[1::2]
+    count = len(first)
+    # Runs of the next row that touch run i, corners included, are those from low[i] to high[i].
+    low = np.searchsorted(behind, first + pitch, "left")
+    touching = np.maximum(np.searchsorted(first, behind + pitch, "right") - low, 0)
+    upper = np.repeat(np.arange(count), touching)
+    lower = np.arange(len(upper)) + np.repeat(low - np.cumsum(touching) + touching, touching)
+    label = _joined(count, upper, lower)
+    roots, label = np.unique(label, return_inverse=True)
+    row = first // pitch
+    start, end = first - row * pitch, behind - row * pitch
+    boxes = np.empty((len(roots), 4), np.int64)
+    boxes[:, :2], boxes[:, 2:] = max(height, width), 0
+    for column, values in ((0, start), (1, row)):
+        np.minimum.at(boxes[:, column], label, values)
+    for column, values in ((2, end), (3, row + 1)):
+        np.maximum.at(boxes[:, column], label, values)
+    above = np.bincount(lower, minlength=count)
+    alone = (touching[upper] == 1) & (above[lower] == 1)
+    area = np.bincount(label, end - start, len(roots)).astype(np.int64)
+    return Components(row, start, end, label, boxes, area, np.stack([upper[alone], lower[alone]], axis=1))
+
+
+def _joined(count: int, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    label = np.arange(count)
+    for _ in range(_ROUNDS):
+        smaller = np.minimum(label[one], label[other])
+        after = label.copy()
+        for place in (label[one], label[other]):
+            np.minimum.at(after, place, smaller)
+        after = after[after]
+        if (after == label).all():
+            break
+        label = after
+    return label
