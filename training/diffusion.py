@@ -101,33 +101,46 @@ def sampler_step(
 
 
 @torch.no_grad()
-def sample_ddim(predict: Predictor, start: Tensor, kept: Tensor, steps: int, bound: float = 1.0) -> Tensor:
-    """Deterministic DDIM from noise to pictures.
+def sample_ddim(
+    predict: Predictor, noise: Noise, kept: Tensor, steps: int, eta: float = 0.0, bound: float = 1.0
+) -> Tensor:
+    """DDIM from noise to pictures.
 
     Args:
         predict: the network.
-        start: standard normal [n, c, h, w]; what is sampled follows from it alone.
+        noise: what the pictures start from, and for ``eta`` above 0 what each step adds.
         kept: from :func:`cosine_schedule`.
         steps: number of evaluations of the network.
+        eta: see :func:`sampler_step`.
         bound: of the predicted clean picture.
 
     Returns:
-        like ``start``, within -bound..bound.
+        float32 like what ``noise`` draws, within -bound..bound.
     """
-    x, times = start, visited(steps, len(kept))
+    x, times = noise.draw(), visited(steps, len(kept))
     for now, then in zip(times, [*times[1:], -1], strict=True):
-        x = sampler_step(predict, x, now, then, kept, bound=bound)
+        added = noise.draw() if eta else None
+        x = sampler_step(predict, x, now, then, kept, eta=eta, noise=added, bound=bound)
     return x
 
 
-def start_noise(seed: int, indices: Sequence[int], shape: tuple[int, int, int]) -> Tensor:
-    """Standard normal starts that depend on (seed, index) alone, whatever is sampled beside them.
+class Noise:
+    """Standard normal numbers of several pictures; those of one follow from its seed alone, whatever is beside it.
 
-    Returns:
-        float32 [len(indices), *shape], on the CPU.
+    Args:
+        seeds: of each picture.
+        shape: of one picture, (c, h, w).
+        device: where the numbers go; they are made on the CPU.
     """
-    rows = [np.random.default_rng([seed, index]).standard_normal(shape, np.float32) for index in indices]
-    return torch.from_numpy(np.stack(rows))
+
+    def __init__(self, seeds: Sequence[Sequence[int]], shape: Sequence[int], device: torch.device) -> None:
+        self._rngs = [np.random.default_rng(list(seed)) for seed in seeds]
+        self._shape, self._device = tuple(shape), device
+
+    def draw(self) -> Tensor:
+        """The next float32 [n, c, h, w]."""
+        rows = [rng.standard_normal(self._shape, np.float32) for rng in self._rngs]
+        return torch.from_numpy(np.stack(rows)).to(self._device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +156,8 @@ class DdpmRecipe:
         unet: the network's design.
         timesteps: noising steps of the schedule.
         sampling_steps: network evaluations of DDIM.
+        eta: 0 is deterministic DDIM, which asks for a long training; 1 is the ancestral sampler, whose noise corrects
+            what a network of few steps gets wrong early. Both follow from the seed.
         lr: learning rate of Adam after ``warm_up`` steps of linear growth.
         warm_up: see ``lr``.
         ema: decay of the averaged weights, which samples come from; smaller in the first steps.
@@ -156,15 +171,27 @@ class DdpmRecipe:
     unet: UNetSpec = field(default_factory=UNetSpec)
     timesteps: int = 1000
     sampling_steps: int = 50
+    eta: float = 1.0
     lr: float = 2e-4
     warm_up: int = 100
     ema: float = 0.999
 
     def __post_init__(self) -> None:
-        if min(self.timesteps, self.sampling_steps) < 2 or self.warm_up < 1:
-            raise UsageError("timesteps and sampling_steps must be at least 2, warm_up at least 1")
+        check_sampling(self)
         if self.training.size_px % self.unet.side_multiple:
             raise UsageError(f"training.size_px must be a multiple of {self.unet.side_multiple} for this U-Net")
+
+
+def check_sampling(recipe: Any) -> None:
+    """Check the keys that pictures and latents share.
+
+    Raises:
+        UsageError: one is impossible.
+    """
+    if min(recipe.timesteps, recipe.sampling_steps) < 2 or recipe.warm_up < 1:
+        raise UsageError("timesteps and sampling_steps must be at least 2, warm_up at least 1")
+    if not 0 <= recipe.eta <= 1:
+        raise UsageError("eta must be 0 to 1")
 
 
 class Denoiser:
@@ -207,8 +234,11 @@ class Denoiser:
 
     def draw(self, count: int, seed: int, size: int) -> Tensor:
         """DDIM samples [count, channels, size, size] of the averaged network; sample i follows from (seed, i)."""
-        start = start_noise(seed, range(count), (self.channels, size, size)).to(self.place.device)
-        parts = [sample_ddim(self.slow, x, self.kept, self.recipe.sampling_steps, self.bound) for x in start.split(32)]
+        recipe, parts = self.recipe, []
+        for first in range(0, count, 32):
+            seeds = [(seed, index) for index in range(first, min(count, first + 32))]
+            noise = Noise(seeds, (self.channels, size, size), self.place.device)
+            parts.append(sample_ddim(self.slow, noise, self.kept, recipe.sampling_steps, recipe.eta, self.bound))
         return torch.cat(parts)
 
 

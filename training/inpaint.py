@@ -25,7 +25,7 @@ from torch import Tensor
 
 from semscan.engine.errors import UsageError
 from semscan.training.crops import DataRecipe
-from semscan.training.diffusion import Ddpm, Denoiser, sampler_step, visited
+from semscan.training.diffusion import Ddpm, Denoiser, Noise, sampler_step, visited
 from semscan.training.latent import LatentDdpm
 from semscan.training.nets.autoencoders import Autoencoder
 from semscan.training.pictures import to_pixels, to_signed
@@ -126,24 +126,19 @@ def repaint(
     Returns:
         like ``known``.
     """
-    rngs = [np.random.default_rng(seed) for seed in seeds]
-
-    def noise() -> Tensor:
-        drawn = np.stack([rng.standard_normal(known.shape[1:], np.float32) for rng in rngs])
-        return torch.from_numpy(drawn).to(known.device)
-
+    noise = Noise(seeds, known.shape[1:], known.device)
     kept, times = denoiser.kept, visited(steps, len(denoiser.kept))
     free_from = len(times) - round(free_share * len(times))
-    x = noise()
+    x = noise.draw()
     for index, (now, then) in enumerate(zip(times, [*times[1:], -1], strict=True)):
         share = kept[then] if then >= 0 else kept.new_ones(())
         for again in reversed(range(repeats if then >= 0 and index < free_from else 1)):
-            x = sampler_step(denoiser.slow, x, now, then, kept, eta=1.0, noise=noise(), bound=denoiser.bound)
+            x = sampler_step(denoiser.slow, x, now, then, kept, eta=1.0, noise=noise.draw(), bound=denoiser.bound)
             if index < free_from:
-                x = masks * x + (1 - masks) * (share.sqrt() * known + (1 - share).sqrt() * noise())
+                x = masks * x + (1 - masks) * (share.sqrt() * known + (1 - share).sqrt() * noise.draw())
             if again:
                 part = kept[now] / share
-                x = part.sqrt() * x + (1 - part).sqrt() * noise()
+                x = part.sqrt() * x + (1 - part).sqrt() * noise.draw()
     return x
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from semscan.engine.errors import UsageError
 from semscan.training.autoencoders import load_autoencoder
 from semscan.training.crops import DataRecipe
-from semscan.training.diffusion import Denoiser, crop_batches
+from semscan.training.diffusion import Denoiser, check_sampling, crop_batches
 from semscan.training.loop import Batches, LoopRecipe, Place, Stateful, System
 from semscan.training.nets.autoencoders import Autoencoder, AutoencoderSpec
 from semscan.training.nets.unet import UNetSpec
@@ -44,6 +44,7 @@ class LatentRecipe:
         unet: the network's design.
         timesteps: noising steps of the schedule.
         sampling_steps: network evaluations of DDIM.
+        eta: 0 is deterministic DDIM, 1 the ancestral sampler.
         lr: learning rate of Adam after ``warm_up`` steps of linear growth.
         warm_up: see ``lr``.
         ema: decay of the averaged weights, which samples come from; smaller in the first steps.
@@ -59,13 +60,13 @@ class LatentRecipe:
     unet: UNetSpec = field(default_factory=lambda: UNetSpec(multiples=(1, 2), attention=(1,)))
     timesteps: int = 1000
     sampling_steps: int = 50
+    eta: float = 1.0
     lr: float = 2e-4
     warm_up: int = 100
     ema: float = 0.999
 
     def __post_init__(self) -> None:
-        if min(self.timesteps, self.sampling_steps) < 2 or self.warm_up < 1:
-            raise UsageError("timesteps and sampling_steps must be at least 2, warm_up at least 1")
+        check_sampling(self)
         if self.training.channels != 1:
             raise UsageError("the autoencoders are grey, so training.channels must be 1 for latent_ddpm")
         if self.training.size_px % (multiple := 2**self.decoder.depth * self.unet.side_multiple):

@@ -12,12 +12,12 @@ from semscan.training.crops import CropsPool
 from semscan.training.diffusion import (
     Ddpm,
     DdpmRecipe,
+    Noise,
     add_noise,
     cosine_schedule,
     noise_loss,
     sample_ddim,
     sampler_step,
-    start_noise,
     visited,
 )
 from semscan.training.latent import LatentDdpm, LatentRecipe, LatentSpace
@@ -85,7 +85,9 @@ def test_a_perfect_predictor_has_no_loss_and_leads_ddim_back_to_the_picture():
     at = torch.tensor([10, 700])
     assert noise_loss(knows, clean, torch.randn_like(clean), at, kept) < 1e-6
     for steps in (2, 10, 50):
-        torch.testing.assert_close(sample_ddim(knows, torch.randn(2, 1, 8, 8), kept, steps), clean, atol=1e-3, rtol=0)
+        for eta in (0.0, 1.0):
+            noise = Noise([(1, 0), (1, 1)], (1, 8, 8), clean.device)
+            torch.testing.assert_close(sample_ddim(knows, noise, kept, steps, eta), clean, atol=1e-3, rtol=0)
 
 
 def test_the_ancestral_step_has_the_variance_of_ddpm():
@@ -104,11 +106,29 @@ def test_sampler_visits_both_ends_once():
     assert visited(50, 10) == list(range(9, -1, -1))
 
 
-def test_starts_depend_on_seed_and_index_alone():
-    both = start_noise(3, range(2), (1, 4, 4))
-    assert torch.equal(start_noise(3, [1], (1, 4, 4))[0], both[1])
-    assert not torch.equal(both[0], both[1])
-    assert not torch.equal(start_noise(4, [0], (1, 4, 4))[0], both[0])
+def test_noise_depends_on_seed_and_index_alone():
+    noises = [Noise(seeds, (1, 4, 4), torch.device("cpu")) for seeds in ([(3, 0), (3, 1)], [(3, 1)], [(4, 1)])]
+    for _ in range(2):
+        both, same, other = (noise.draw() for noise in noises)
+        assert torch.equal(same[0], both[1])
+        assert not torch.equal(both[0], both[1])
+        assert not torch.equal(other[0], both[1])
+
+
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_sampling_is_reproducible_by_seed_and_alone_or_together(eta):
+    torch.manual_seed(0)
+    trainee = Ddpm(replace(recipe(1), eta=eta), CPU)
+    with torch.no_grad():
+        for parameter in trainee.denoiser.slow.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    four = trainee.sample(4, seed=5)
+    assert np.array_equal(four, trainee.sample(4, seed=5))
+    assert np.abs(four[:2].astype(int) - trainee.sample(2, seed=5)).max() <= 1
+    assert not np.array_equal(four, trainee.sample(4, seed=6))
+    assert len({tile.tobytes() for tile in four}) == 4
+    with pytest.raises(UsageError, match="eta"):
+        replace(recipe(1), eta=1.5)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
