@@ -7,6 +7,7 @@ starts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -115,8 +116,16 @@ def panel_tiles(
         uint8 [n, 1, tile_px, tile_px], n possibly 0.
     """
     tiles = cut_tiles(grey, clean_origins(box, tile_px, most, avoid), tile_px)
-    textured: NDArray[np.bool_] = tiles.std(axis=(1, 2, 3)) >= FLATTEST_TILE
-    return tiles[textured]
+    return tiles[_textured(tiles)]
+
+
+def _textured(tiles: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether the grey levels of each tile spread enough; from whole sums, several times as fast as ``std``."""
+    pixels = tiles.reshape(len(tiles), math.prod(tiles.shape[1:])).astype(np.float64)
+    total, squares = pixels.sum(axis=1), np.einsum("ij,ij->i", pixels, pixels)
+    size = pixels.shape[1]
+    enough: NDArray[np.bool_] = size * squares - total * total >= (FLATTEST_TILE * size) ** 2
+    return enough
 
 
 def _touch(one: Box, other: Box) -> bool:
