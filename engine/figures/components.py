@@ -41,6 +41,15 @@ class Components:
     def __len__(self) -> int:
         return len(self.area)
 
+    def only(self, which: NDArray[np.bool_]) -> Components:
+        """Some of the components, bool [k], in the same order."""
+        runs = which[self.label]
+        place, renumbered = np.cumsum(runs) - 1, np.cumsum(which) - 1
+        pairs = self.next_of[runs[self.next_of[:, 0]]]
+        row, start, end = (values[runs] for values in (self.row, self.start, self.end))
+        label = renumbered[self.label[runs]]
+        return Components(row, start, end, label, self.boxes[which], self.area[which], place[pairs])
+
     def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
         """Sum over the runs of each component of one value per run, float64 [k]."""
         return np.bincount(self.label, values.astype(np.float64), len(self))

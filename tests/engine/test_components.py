@@ -64,3 +64,15 @@ def test_too_many_runs_are_refused():
     assert connected(mask, 199) is None
     assert len(connected(mask, 200)) == 20
     assert len(connected(np.zeros((3, 3), np.bool_), 0)) == 0
+
+
+@given(masks)
+def test_some_of_the_components_are_those_of_a_mask_that_holds_only_them(mask):
+    found = connected(mask, 1000)
+    which = found.area >= 3
+    rest = np.zeros_like(mask)
+    for row, start, end, label in zip(found.row, found.start, found.end, found.label, strict=True):
+        rest[row, start:end] = which[label]
+    some, expected = found.only(which), connected(rest, 1000)
+    for name in ("row", "start", "end", "label", "boxes", "area", "next_of"):
+        assert np.array_equal(getattr(some, name), getattr(expected, name)), name
