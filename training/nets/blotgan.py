@@ -19,6 +19,9 @@ GENERATOR_BLOCKS = 16
 CRITIC_PLAIN = 9
 """Plain convolutions of the critic besides the first; with that, two residual blocks and the last layer 15."""
 
+SLOPE = 0.2
+"""Of the critic's leaky ReLUs."""
+
 WIDEST = 8
 """Widths grow by 2 per halving of the side, up to this multiple of the first."""
 
@@ -69,17 +72,22 @@ class BlotCritic(nn.Module):
         super().__init__()
         halvings = _doublings(size_px)
         widths = [width * min(WIDEST, 2**level) for level in range(halvings + 1)]
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(0.2)]
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, padding=1), nn.LeakyReLU(SLOPE)]
         for level in range(1, halvings + 1):
-            layers += [nn.Conv2d(widths[level - 1], widths[level], 4, 2, 1), nn.LeakyReLU(0.2)]
+            layers += [nn.Conv2d(widths[level - 1], widths[level], 4, 2, 1), nn.LeakyReLU(SLOPE)]
             # What halving leaves of the nine is spread from the coarsest side upwards, where it costs least.
             spare, from_end = CRITIC_PLAIN - halvings, halvings - level
             for _ in range(spare // halvings + (from_end < spare % halvings)):
-                layers += [nn.Conv2d(widths[level], widths[level], 3, padding=1), nn.LeakyReLU(0.2)]
+                layers += [nn.Conv2d(widths[level], widths[level], 3, padding=1), nn.LeakyReLU(SLOPE)]
             if size_px >> level in (16, 8):
                 layers.append(_CriticBlock(widths[level]))
         self.body = nn.Sequential(*layers)
         self.last = nn.Linear(widths[-1] * 16, 1)
+        for module in self.modules():
+            # Fifteen layers without normalisation: torch's own initial weights would let the slope vanish.
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, SLOPE)
+                nn.init.zeros_(module.bias)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Float [n], unbounded."""
@@ -115,7 +123,7 @@ class _CriticBlock(nn.Module):
         self.first, self.second = (nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.leaky_relu(x + self.second(F.leaky_relu(self.first(x), 0.2)), 0.2)
+        return F.leaky_relu(x + self.second(F.leaky_relu(self.first(x), SLOPE)), SLOPE)
 
 
 def _doublings(size_px: int) -> int:
