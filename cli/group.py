@@ -17,6 +17,7 @@ COMMANDS = {
     "doctor": "semscan.cli.doctor",
     "schema": "semscan.cli.schema",
     "train": "semscan.cli.train",
+    "synthesize": "semscan.cli.synthesize",
     "evaluate": "semscan.cli.evaluate",
     "calibrate": "semscan.cli.calibrate",
     "export": "semscan.cli.export",

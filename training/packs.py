@@ -1,0 +1,97 @@
+"""Packs: generated tiles in one compressed file with its manifest, small enough to be kept beside the code.
+
+A pack is a ``.npz`` file with ``tiles`` uint8 [n, C, h, w], where some are local ``masks`` bool [n, h, w], and
+``manifest``, UTF-8 JSON as uint8 [bytes]. It is read without unpickling anything. Genuine pixels never enter a pack.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.errors import OutputError, UsageError
+from semscan.training.synthesize import GROUP, Maker
+
+FOLDER = Path(__file__).resolve().parent / "packs"
+TEST_FOLDER = FOLDER / "test"
+"""Packs of generators that saw sources of the test split only: for testing, never for training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Tiles read back.
+
+    Attributes:
+        tiles: uint8 [n, C, h, w].
+        masks: bool [n, h, w], true where a tile was made anew; ``None`` where all of it was.
+        manifest: generator, system, variant, recipe, its digest, step, seed, split trained on, seconds trained.
+    """
+
+    tiles: NDArray[np.uint8]
+    masks: NDArray[np.bool_] | None
+    manifest: dict[str, Any]
+
+
+def write_pack(maker: Maker, count: int, path: Path) -> Path:
+    """Make tiles and write them.
+
+    Args:
+        maker: from :func:`semscan.training.synthesize.open_maker`.
+        count: number of tiles.
+        path: new ``.npz`` file.
+
+    Raises:
+        OutputError: the file exists.
+        UsageError: the tiles would hold genuine pixels.
+    """
+    if path.exists():
+        raise OutputError(f"{path} exists", "choose another -o")
+    tiles, masks = [], []
+    for made in maker.groups(count):
+        if made.masks is not None:
+            if made.genuine is not None and _holds_genuine(made.tiles, made.genuine, made.masks):
+                raise UsageError(
+                    "the genuine pixels around the masks would enter the pack", "--set restore=false, or write a folder"
+                )
+            masks.append(made.masks)
+        tiles.append(made.tiles)
+    manifest = {**asdict(maker.origin), **maker.details, "count": count, "group": GROUP}
+    arrays: dict[str, Any] = {"tiles": np.concatenate(tiles)}
+    if masks:
+        arrays["masks"] = np.concatenate(masks)
+    text = json.dumps(manifest, indent=1).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        np.savez_compressed(file, manifest=np.frombuffer(text, np.uint8), **arrays)
+    return path
+
+
+def read_pack(path: Path) -> Pack:
+    """Read a pack.
+
+    Raises:
+        UsageError: the file is no pack.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            masks = stored.get("masks")
+            return Pack(stored["tiles"], masks, json.loads(stored["manifest"].tobytes()))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{path} is no pack of tiles: {error}") from error
+
+
+def list_packs(folder: Path = FOLDER) -> Sequence[Path]:
+    """The packs of a folder, by name; those of folders inside it are not looked at."""
+    return sorted(folder.glob("*.npz"))
+
+
+def _holds_genuine(tiles: NDArray[np.uint8], genuine: NDArray[np.uint8], masks: NDArray[np.bool_]) -> bool:
+    outside = np.broadcast_to(~masks[:, None], tiles.shape)
+    return bool(np.mean(tiles[outside] == genuine[outside]) > 0.5)

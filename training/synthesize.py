@@ -1,0 +1,254 @@
+"""Pictures from any trained generator, with a manifest that says where they come from.
+
+What is asked for may be a checkpoint of a generative system or of an autoencoder, or an ``inpaint`` recipe. CycleGAN,
+autoencoders and inpainting change genuine pictures; the others need none. Pictures come in groups of :data:`GROUP`,
+each with a seed of its own, so the first hundred of a thousand are the same hundred.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from semscan.engine.errors import OutputError, UsageError
+from semscan.training.autoencoders import load_autoencoder, reconstruct
+from semscan.training.crops import DataRecipe, load_recipe_pool
+from semscan.training.cycle import CycleGan
+from semscan.training.diffusion import Ddpm
+from semscan.training.inpaint import InpaintRecipe, inpaint
+from semscan.training.latent import LatentDdpm
+from semscan.training.loop import Trainee, load_trainee, seed_of
+from semscan.training.recipe import load_recipe, read_system, recipe_json, recipe_sha256
+from semscan.training.rundir import load_checkpoint
+
+GROUP = 16
+AUTOENCODER_SIDE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where pictures come from; the head of a manifest.
+
+    Attributes:
+        generator: name of the recipe, for autoencoders with the decoder's name after a slash.
+        system: what kind of generator.
+        variant: the system with what it lacks or was given instead, if anything.
+        recipe_sha256: of the recipe that trained it, or of the ``inpaint`` recipe; ``unknown`` if the run is gone.
+        step: training steps behind it.
+        seed: that the pictures follow from.
+        trained_on: split whose genuine pictures trained it, ``own`` for a folder of one's own, ``composed`` for
+            pictures that were composed.
+        pictures_from: split of the genuine pictures that were changed; empty where none were.
+    """
+
+    generator: str
+    system: str
+    variant: str
+    recipe_sha256: str
+    step: int
+    seed: int
+    trained_on: str
+    pictures_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A group of pictures.
+
+    Attributes:
+        tiles: uint8 [n, C, h, w].
+        masks: bool [n, h, w], true where a picture was made anew; ``None`` where all of it was.
+        genuine: uint8 like ``tiles``, what was changed; ``None`` where nothing was.
+    """
+
+    tiles: NDArray[np.uint8]
+    masks: NDArray[np.bool_] | None = None
+    genuine: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """A trained generator that is ready.
+
+    Attributes:
+        origin: for the manifest.
+        make: from a number of pictures, a seed and the group's number to pictures.
+        details: what else is known of the training, for packs: recipe, parameters, seconds.
+    """
+
+    origin: Origin
+    make: Callable[[int, int, int], Made]
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def groups(self, count: int) -> Iterator[Made]:
+        """``count`` pictures in groups."""
+        for first in range(0, count, GROUP):
+            group = first // GROUP
+            yield self.make(min(GROUP, count - first), seed_of(self.origin.seed, group), group)
+
+
+def open_maker(
+    source: Path, seed: int, data: Path | None = None, split: str = "", overrides: list[str] | None = None
+) -> Maker:
+    """Get a generator ready.
+
+    Args:
+        source: a checkpoint, or an ``inpaint`` recipe (``.toml``).
+        seed: that all pictures follow from.
+        data: data folder, for generators that change genuine pictures.
+        split: of the genuine pictures to change; empty takes what the generator was trained on.
+        overrides: ``key=value`` strings for a recipe.
+
+    Raises:
+        UsageError: the file is neither, or ``split`` is given where no genuine pictures are used.
+    """
+    if source.suffix == ".toml":
+        return _open_inpaint(source, seed, data, split, overrides or [])
+    if overrides:
+        raise UsageError("--set changes a recipe, and this is a checkpoint")
+    stored = load_checkpoint(source)
+    if "spec" in stored and "model" in stored:
+        return _open_autoencoder(source, stored, seed, data, split or "train")
+    trainee = load_trainee(source)
+    recipe = stored["recipe"]
+    variant = getattr(trainee, "variant", recipe["system"])
+    origin = Origin(
+        recipe["name"], recipe["system"], variant, stored["recipe_sha256"], stored["step"], seed, _trained_on(recipe)
+    )
+    details = {"recipe": recipe, **_training_of(source, stored["step"]), "parameters": _parameters(trainee)}
+    if not isinstance(trainee, CycleGan):
+        if split:
+            raise UsageError(f"{recipe['system']} changes no genuine pictures, so --split says nothing")
+        return Maker(origin, lambda count, group_seed, _: Made(trainee.sample(count, group_seed)), details)
+    domain, loop = trainee.recipe.domain_a, trainee.recipe.training
+    if split and split != domain.split:
+        # The sources of domain A are in one split only.
+        domain = replace(domain, split=split, sources=())
+    pool = load_recipe_pool(domain, data, loop.channels)
+
+    def translated(count: int, group_seed: int, _: int) -> Made:
+        real = pool.draw_as(domain, np.random.default_rng(group_seed), count, loop.size_px)
+        return Made(trainee.translate(real), genuine=real)
+
+    return Maker(replace(origin, pictures_from="own" if domain.folder else domain.split), translated, details)
+
+
+def synthesize(maker: Maker, count: int, folder: Path) -> Path:
+    """Write 8-bit PNG pictures, masks where there are some, and ``manifest.json``.
+
+    Args:
+        maker: from :func:`open_maker`.
+        count: number of pictures.
+        folder: new or empty.
+
+    Returns:
+        the manifest's path.
+
+    Raises:
+        OutputError: the folder holds something.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise OutputError(f"{folder} is not empty", "choose another -o")
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[dict[str, str]] = []
+    for made in maker.groups(count):
+        for place, tile in enumerate(made.tiles):
+            name = f"{len(files):06}.png"
+            row = {"file": name}
+            Image.fromarray(tile[0] if len(tile) == 1 else tile.transpose(1, 2, 0)).save(folder / name)
+            if made.masks is not None:
+                row["mask"] = f"masks/{name}"
+                (folder / "masks").mkdir(exist_ok=True)
+                Image.fromarray(made.masks[place]).save(folder / "masks" / name)
+            files.append(row)
+    manifest = folder / "manifest.json"
+    content = {**asdict(maker.origin), "count": len(files), "group": GROUP, "files": files}
+    manifest.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return manifest
+
+
+def _open_autoencoder(path: Path, stored: dict[str, Any], seed: int, data: Path | None, split: str) -> Maker:
+    model = load_autoencoder(path)
+    domain = DataRecipe(split=split)
+    pool = load_recipe_pool(domain, data, 1)
+    config = path.parent / "config.json"
+    run = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    name = f"{run.get('recipe', {}).get('name', 'autoencoders')}/{path.stem}"
+    digest = run.get("recipe_sha256", "unknown")
+    origin = Origin(name, "autoencoders", "autoencoders", digest, stored["step"], seed, "train", split)
+    parameters = {"autoencoder": sum(p.numel() for p in model.parameters())}
+    training = _training_of(path, stored["step"], f"{path.stem}.stats.jsonl")
+    details = {"recipe": run.get("recipe", {}), **training, "parameters": parameters, "psnr_db": stored["psnr_db"]}
+
+    def reconstructed(count: int, group_seed: int, _: int) -> Made:
+        real = pool.draw_as(domain, np.random.default_rng(group_seed), count, AUTOENCODER_SIDE)
+        tiles = [reconstruct(model, tile[0], group_seed + place)[None] for place, tile in enumerate(real)]
+        return Made(np.stack(tiles), genuine=real)
+
+    return Maker(origin, reconstructed, details)
+
+
+def _open_inpaint(path: Path, seed: int, data: Path | None, split: str, overrides: list[str]) -> Maker:
+    if (system := read_system(path, overrides)) != "inpaint":
+        raise UsageError(
+            f"{path} is a recipe of {system}, which has to be trained", "give the checkpoint that training it wrote"
+        )
+    recipe = replace(load_recipe(path, InpaintRecipe, overrides), seed=seed)
+    checkpoint = Path(recipe.generator)
+    if not checkpoint.is_file():
+        raise UsageError(
+            f"the generator {checkpoint} cannot be read", "train it first, or name another with --set generator=PATH"
+        )
+    stored = load_checkpoint(checkpoint)
+    if "spec" in stored and "model" in stored:
+        generator: Any = load_autoencoder(checkpoint)
+        trained_on, base = "train", checkpoint.stem
+    else:
+        generator = load_trainee(checkpoint)
+        if not isinstance(generator, Ddpm | LatentDdpm):
+            raise UsageError(f"{checkpoint} is no ddpm, latent_ddpm or autoencoder, and only those fill regions")
+        trained_on, base = stored["recipe"]["data"]["split"], stored["recipe"]["name"]
+        if recipe.size_px != (side := stored["recipe"]["training"]["size_px"]):
+            raise UsageError(f"{checkpoint} makes pictures of {side} px", f"--set size_px={side}")
+    domain = replace(recipe.data, split=split or trained_on)
+    pool = load_recipe_pool(domain, data, 1)
+    name = f"{recipe.name}/{base}{'' if recipe.restore else '/unrestored'}"
+    digest = recipe_sha256(recipe)
+    origin = Origin(name, "inpaint", f"inpaint by {base}", digest, stored["step"], seed, trained_on, domain.split)
+
+    def filled(count: int, group_seed: int, group: int) -> Made:
+        real = pool.draw_as(domain, np.random.default_rng(group_seed), count, recipe.size_px)
+        tiles, masks = inpaint(generator, recipe, real, group * GROUP)
+        return Made(tiles, masks, real)
+
+    return Maker(origin, filled, {"recipe": recipe_json(recipe)})
+
+
+def _trained_on(recipe: dict[str, Any]) -> str:
+    data = recipe.get("domain_a") or recipe["data"]
+    if data["folder"]:
+        return "own"
+    return "composed" if "composed" in recipe else str(data["split"])
+
+
+def _training_of(checkpoint: Path, step: int, name: str = "stats.jsonl") -> dict[str, Any]:
+    """Seconds of training up to a step, from the statistics beside a checkpoint or above its folder ``kept``."""
+    for folder in (checkpoint.parent, checkpoint.parent.parent):
+        if (folder / name).is_file():
+            lines = [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
+            last = [line for line in lines if line["step"] <= step][-1:]
+            return {"seconds": round(step * last[0]["s_per_step"])} if last else {}
+    return {}
+
+
+def _parameters(trainee: Trainee) -> dict[str, int]:
+    networks = {name: part for name, part in trainee.state().items() if isinstance(part, nn.Module)}
+    return {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
