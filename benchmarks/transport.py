@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, Pipe
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.pdf import wire
+from semscan.engine.pdf import line, wire
 from semscan.engine.pdf.slab import TILES_PER_SLAB, Ring, allocate
 from semscan.engine.records import ImageRecord, KindRecord, PanelRecord
 
@@ -52,7 +52,7 @@ def tiles_per_second(way: str, panels: int) -> float:
         theirs.close()
         ring = Ring(slab, TILE_PX)
         os.close(slab)
-        end = wire.SupervisorEnd(ours, ring)
+        end = line.SupervisorEnd(ours, ring)
         batch = np.zeros((BATCH, 1, TILE_PX, TILE_PX), np.uint8)
         _receive(way, ours, ring, end, batch, 1)
         start = time.perf_counter()
@@ -64,18 +64,15 @@ def tiles_per_second(way: str, panels: int) -> float:
 
 
 def _receive(
-    way: str, ours: Connection, ring: Ring, end: wire.SupervisorEnd, batch: NDArray[np.uint8], panels: int
+    way: str, ours: Connection, ring: Ring, end: line.SupervisorEnd, batch: NDArray[np.uint8], panels: int
 ) -> None:
+    if way == "slab":
+        _receive_messages(end, batch, panels)
+        return
     held = 0
     for panel in range(panels):
-        at = panel * TILES_PER_PANEL % BATCH
-        slot = batch[at : at + TILES_PER_PANEL]
-        if way == "slab":
-            message = end.receive()
-            assert isinstance(message, wire.Found) and message.tiles is not None
-            slot[:] = message.tiles
-            end.release()
-        elif way == "slab, no record":
+        slot = _slot(batch, panel)
+        if way == "slab, no record":
             slot[:] = ring.read(int.from_bytes(ours.recv_bytes()), TILES_PER_PANEL)
             held += TILES_PER_PANEL
             if held >= TILES_PER_SLAB // 4:
@@ -89,12 +86,30 @@ def _receive(
             slot[:] = received[1] if way == "pickled" else received
 
 
+def _receive_messages(end: line.SupervisorEnd, batch: NDArray[np.uint8], panels: int) -> None:
+    """As :mod:`semscan.engine.flow` does: as many panels as come at once, until the last one came."""
+    panel = 0
+    while panel < panels:
+        for message in end.receive():
+            if isinstance(message, wire.Found) and message.tiles is not None:
+                _slot(batch, panel)[:] = message.tiles
+                panel += 1
+        end.release()
+
+
+def _slot(batch: NDArray[np.uint8], panel: int) -> NDArray[np.uint8]:
+    at = panel * TILES_PER_PANEL % BATCH
+    return batch[at : at + TILES_PER_PANEL]
+
+
 def _serve(way: str, theirs: Connection, ring: Ring, panels: int) -> None:
     tiles = np.random.default_rng(0).integers(0, 256, (TILES_PER_PANEL, 1, TILE_PX, TILE_PX), np.uint8)
-    end = wire.WorkerEnd(theirs, ring)
-    for _ in range(panels):
+    end = line.WorkerEnd(theirs, ring)
+    for panel in range(panels):
         if way == "slab":
             end.send(wire.Found(RECORD, "jpeg75", 0.5, tiles))
+            if panel in (0, panels - 1):
+                end.send(wire.Done())  # the first panel comes alone: the clock starts after it
         elif way == "slab, no record":
             while ring.free < TILES_PER_PANEL:
                 ring.free += int.from_bytes(theirs.recv_bytes())

@@ -36,7 +36,7 @@ def assess(
         calibration: holds the smoothness line.
         rate: share of genuine panels that may be flagged.
     """
-    score = float(np.mean(logits, dtype=np.float64)) - calibration.smoothness.explained(smoothness)
+    score = float(np.add.reduce(logits, dtype=np.float64)) / len(logits) - calibration.smoothness.explained(smoothness)
     tail = stratum.tail(score)
     if tail.bound <= rate:
         level = "look"

@@ -6,11 +6,13 @@ happened to share its batch.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -48,7 +50,6 @@ class _Run(Generic[Key]):
 class _Sent(Generic[Key]):
     """A batch that the inference thread has."""
 
-    logits: Future[NDArray[np.float32]]
     runs: list[_Run[Key]]
     tiles: NDArray[np.uint8]
 
@@ -63,8 +64,7 @@ class Batcher(Generic[Key]):
     """
 
     def __init__(self, backend: Backend, batch_size: int, tile_px: int) -> None:
-        self._backend = backend
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="semscan-inference")
+        self._inference = _Inference(backend)
         self._spare = [np.zeros((batch_size, 1, tile_px, tile_px), np.uint8) for _ in range(BATCHES)]
         self._batch = self._spare.pop()
         self._runs: list[_Run[Key]] = []
@@ -112,11 +112,12 @@ class Batcher(Generic[Key]):
 
     def close(self) -> None:
         """End the inference thread."""
-        self._thread.shutdown(cancel_futures=True)
+        self._inference.close()
 
     def _send(self) -> list[tuple[Key, NDArray[np.float32]]]:
         self._batch[self._filled :] = 0
-        self._sent.append(_Sent(self._thread.submit(self._backend.infer, self._batch), self._runs, self._batch))
+        self._inference.submit(self._batch)
+        self._sent.append(_Sent(self._runs, self._batch))
         self._runs, self._filled = [], 0
         done = [] if self._spare else self._completed_by(self._sent.popleft())
         self._batch = self._spare.pop()
@@ -124,12 +125,12 @@ class Batcher(Generic[Key]):
 
     def _collect(self, *, wait: bool) -> list[tuple[Key, NDArray[np.float32]]]:
         done = []
-        while self._sent and (wait or self._sent[0].logits.done()):
+        while self._sent and (wait or self._inference.has_result()):
             done += self._completed_by(self._sent.popleft())
         return done
 
     def _completed_by(self, batch: _Sent[Key]) -> list[tuple[Key, NDArray[np.float32]]]:
-        return list(self._fill_in(batch, batch.logits.result()))
+        return list(self._fill_in(batch, self._inference.result()))
 
     def _fill_in(self, batch: _Sent[Key], logits: NDArray[np.float32]) -> Iterator[tuple[Key, NDArray[np.float32]]]:
         self._spare.append(batch.tiles)
@@ -142,3 +143,48 @@ class Batcher(Generic[Key]):
             if not panel.missing:
                 yield run.key, panel.logits
                 del self._open[run.key]
+
+
+class _Inference:
+    """One thread that scores batches in the order in which they come; leaner than an executor with its futures.
+
+    Args:
+        backend: called from that thread only.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._batches: SimpleQueue[NDArray[np.uint8] | None] = SimpleQueue()
+        self._results: SimpleQueue[NDArray[np.float32] | BaseException] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="semscan-inference", daemon=True)
+        self._thread.start()
+
+    def submit(self, batch: NDArray[np.uint8]) -> None:
+        """Have a batch scored."""
+        self._batches.put(batch)
+
+    def has_result(self) -> bool:
+        """Whether a batch was scored whose result was not taken yet."""
+        return not self._results.empty()
+
+    def result(self) -> NDArray[np.float32]:
+        """Logits of the next batch, when they are there; raises what the backend raised."""
+        result = self._results.get()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def close(self) -> None:
+        """End the thread after the batch that it is at."""
+        with contextlib.suppress(Empty):
+            while True:
+                self._batches.get_nowait()
+        self._batches.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            try:
+                self._results.put(self._backend.infer(batch))
+            except BaseException as error:  # told by the thread that asks for the result
+                self._results.put(error)

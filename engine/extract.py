@@ -66,16 +66,17 @@ def extract_panels(
         Pool(options.worker_count(), options.memory_mib, options.timeout_s, SMALLEST_PANEL_PX) as pool,
     ):
         for progressed in filter(None, pool.run(tasks())):
-            key, message = progressed.key, progressed.message
+            key = progressed.key
             if attempts.setdefault(key, progressed.attempt) != progressed.attempt:
                 found[key] = []
                 attempts[key] = progressed.attempt
             items = found.setdefault(key, [])
-            if isinstance(message, wire.Found):
-                items.append(ExtractedPanel(documents[key].label, message.record, message.pixels))
-            elif isinstance(message, wire.Noted):
-                items.append(message.notice)
-            elif isinstance(message, wire.Done):
-                intake.release(documents[key])
-                yield from found.pop(key)
+            for message in progressed.messages:
+                if isinstance(message, wire.Found):
+                    items.append(ExtractedPanel(documents[key].label, message.record, message.pixels))
+                elif isinstance(message, wire.Noted):
+                    items.append(message.notice)
+                elif isinstance(message, wire.Done):
+                    intake.release(documents[key])
+                    yield from found.pop(key)
     yield from refused

@@ -62,7 +62,8 @@ class OpenDocument:
     pages: int = 0
     done: wire.Done | None = None
     panels: dict[str, PanelRecord] = field(default_factory=dict)
-    pending: dict[str, wire.Found] = field(default_factory=dict)
+    pending: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Panels that wait for their score: stratum and smoothness."""
     notices: list[NoticeRecord] = field(default_factory=list)
 
     def record(self, rate: float) -> DocumentRecord:
@@ -192,22 +193,22 @@ class Flow:
         self._earlier.clear()
 
     def _take(self, progressed: Progressed) -> None:
-        """One message of a worker."""
-        key, attempt, message = progressed.key, progressed.attempt, progressed.message
-        document = self._open[key]
-        if attempt != document.attempt:
-            document.restart(attempt)
-        if isinstance(message, wire.Opened):
-            document.doc_id, document.pages = message.doc_id, message.pages
-        elif isinstance(message, wire.Noted):
-            document.notices.append(message.notice)
-        elif isinstance(message, wire.Done):
-            document.done = message
-            self._intake.release(document.source)
-            self._stats.add(message.seconds)
-            self._stats.images += message.images
-        elif isinstance(message, wire.Found):
-            self._take_panel(key, document, message, progressed.worker)
+        """Messages of a worker."""
+        key, document = progressed.key, self._open[progressed.key]
+        if progressed.attempt != document.attempt:
+            document.restart(progressed.attempt)
+        for message in progressed.messages:
+            if isinstance(message, wire.Found):
+                self._take_panel(key, document, message, progressed.worker)
+            elif isinstance(message, wire.Opened):
+                document.doc_id, document.pages = message.doc_id, message.pages
+            elif isinstance(message, wire.Noted):
+                document.notices.append(message.notice)
+            elif isinstance(message, wire.Done):
+                document.done = message
+                self._intake.release(document.source)
+                self._stats.add(message.seconds)
+                self._stats.images += message.images
 
     def _take_panel(self, key: int, document: OpenDocument, found: wire.Found, worker: int) -> None:
         record = found.record
@@ -218,7 +219,7 @@ class Flow:
             record = replace(record, status="not_assessed", reason=Reason.BELOW_QUALITY_FLOOR, detail=why, tiles=None)
         document.panels[record.panel_id] = record
         if record.status == "assessed" and found.tiles is not None:
-            document.pending[record.panel_id] = replace(found, tiles=None)
+            document.pending[record.panel_id] = found.stratum, found.smoothness
             self._stats.tiles += len(found.tiles)
             # Per worker: one must not be able to name the tiles of another. The number, so that it cannot be wrong.
             name = None if found.token is None else (worker, found.token, len(found.tiles))
@@ -242,10 +243,10 @@ class Flow:
             document = self._open.get(key)
             if document is None or document.attempt != attempt:
                 continue  # the worker died after sending this panel, and the document was tried again
-            found = document.pending.pop(panel_id)
+            name, smoothness = document.pending.pop(panel_id)
             calibration = self._bundle.calibration
-            stratum = calibration.strata[found.stratum]
-            result = assess(logits, found.smoothness, stratum, calibration, self._rate)
+            stratum = calibration.strata[name]
+            result = assess(logits, smoothness, stratum, calibration, self._rate)
             document.panels[panel_id] = replace(
                 document.panels[panel_id],
                 score=round(result.score, 4),

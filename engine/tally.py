@@ -109,6 +109,7 @@ class Tally:
     errors: Counter[str] = field(default_factory=Counter)
     interrupted: bool = False
     _unread: int = 0
+    _shares: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     _started: float = field(default_factory=time.monotonic)
 
     def add_notice(self, notice: NoticeRecord) -> None:
@@ -132,9 +133,15 @@ class Tally:
         self.panels["other"] += sum((record.counts.other or {}).values())
         for panel in panels:
             if panel.reference is not None:
-                tail = self.calibration.strata[panel.reference.stratum].realised(self.rate)
-                for index, share in enumerate((tail.value, tail.low, tail.high)):
+                for index, share in enumerate(self._share(panel.reference.stratum)):
                     self._expected[index] += share
+
+    def _share(self, stratum: str) -> tuple[float, float, float]:
+        """Share of genuine panels of a stratum that is flagged, with its bounds."""
+        if stratum not in self._shares:
+            tail = self.calibration.strata[stratum].realised(self.rate)
+            self._shares[stratum] = tail.value, tail.low, tail.high
+        return self._shares[stratum]
 
     @property
     def expected(self) -> float:

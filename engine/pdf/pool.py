@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.connection import Pipe
 
 from semscan.engine.errors import DeviceError, NoticeCode
-from semscan.engine.pdf import wire
+from semscan.engine.pdf import line, wire
 from semscan.engine.pdf.slab import TILES_PER_SLAB, Ring, allocate
 from semscan.engine.records import NoticeRecord
 
@@ -29,7 +30,7 @@ TASKS_PER_WORKER = 500
 START_S = 60.0
 """Seconds that a worker may take to start, beside the deadline of its first document."""
 
-TICK_S = 0.1
+TICK_S = 0.25
 """Longest silence before the consumer gets a turn, in seconds."""
 
 KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
@@ -37,14 +38,14 @@ KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """A message from the try number ``attempt`` at task ``key``; messages of earlier tries no longer count.
+    """Messages from the try number ``attempt`` at task ``key``; messages of earlier tries no longer count.
 
-    ``worker`` is the serial number of the process that sent it.
+    ``worker`` is the serial number of the process that sent them.
     """
 
     key: int
     attempt: int
-    message: wire.Message
+    messages: Sequence[wire.Message]
     worker: int = 0
 
 
@@ -69,7 +70,7 @@ _NO_MORE = _NoMore()
 @dataclass(slots=True)
 class _Worker:
     process: subprocess.Popen[bytes]
-    line: wire.SupervisorEnd
+    end: line.SupervisorEnd
     serial: int
     ready: bool = False
     job: _Job | None = None
@@ -102,6 +103,7 @@ class Pool:
     _heard: _Worker | None = None
     _left: threading.Event = field(default_factory=threading.Event)
     _serials: Iterator[int] = field(default_factory=lambda: count(1))
+    _selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def __enter__(self) -> Pool:
         threading.Thread(target=self._watch, name="semscan-watch", daemon=True).start()
@@ -110,11 +112,12 @@ class Pool:
     def __exit__(self, *exception: object) -> None:
         self._left.set()
         for worker in self._workers:
-            worker.line.connection.close()
+            worker.end.connection.close()
             worker.process.kill()
         for worker in self._workers:
             worker.process.wait()
         self._workers.clear()
+        self._selector.close()
 
     def warm_up(self) -> None:
         """Start one worker ahead of the first document."""
@@ -123,8 +126,8 @@ class Pool:
     def run(self, tasks: Iterator[tuple[int, wire.Task] | None]) -> Iterator[Progressed | None]:
         """Work through tasks; at most one per worker is in flight, so ``tasks`` is consumed as fast as it is served.
 
-        Every task ends with exactly one :class:`wire.Done` message, whatever happened to its workers. The tiles of a
-        message are valid until the next one is asked for.
+        Every task ends with exactly one :class:`wire.Done` message, whatever happened to its workers. The tiles of
+        messages are valid until the next ones are asked for.
 
         Args:
             tasks: documents by key; a ``None`` among them gives the consumer a turn.
@@ -141,19 +144,20 @@ class Pool:
                     yield None
                 else:
                     self._hand(self._idle_worker(), job)
-            busy = {w.line.connection: w for w in self._workers if w.job}
+            busy = [worker for worker in self._workers if worker.job]
             if not busy:
                 return
-            ready = wait(list(busy), self._patience(busy))
+            ready = self._selector.select(self._patience(busy))
             if not ready:
                 yield None
-            for connection in ready:
-                for progressed in self._listen(busy[connection]):  # type: ignore[index]
+            for key, _ in ready:
+                for progressed in self._listen(key.data):
                     handed_over = time.monotonic()
                     yield progressed
                     self._extend_deadlines(time.monotonic() - handed_over)
-            for worker in busy.values():
-                if worker.job and worker.deadline <= time.monotonic():
+            now = time.monotonic()
+            for worker in busy:
+                if worker.job and worker.deadline <= now:
                     yield from self._give_up(worker, NoticeCode.TIMEOUT)
 
     def _next(self, tasks: Iterator[tuple[int, wire.Task] | None]) -> _Job | _Pause | None:
@@ -172,8 +176,8 @@ class Pool:
             if worker is not of_all_but:
                 worker.deadline += seconds
 
-    def _patience(self, busy: dict[Connection, _Worker]) -> float:
-        return max(0.0, min(TICK_S, min(w.deadline for w in busy.values()) - time.monotonic()))
+    def _patience(self, busy: list[_Worker]) -> float:
+        return max(0.0, min(TICK_S, min(worker.deadline for worker in busy) - time.monotonic()))
 
     def _watch(self) -> None:
         """Kill a worker that sends half a message and then nothing, on which the supervisor would wait for ever."""
@@ -207,15 +211,16 @@ class Pool:
             stderr=subprocess.DEVNULL,
         )
         theirs.close()
-        line = wire.SupervisorEnd(ours, Ring(slab, self.tile_px))
+        end = line.SupervisorEnd(ours, Ring(slab, self.tile_px))
         os.close(slab)
-        return _Worker(process, line, next(self._serials))
+        return _Worker(process, end, next(self._serials))
 
     def _hand(self, worker: _Worker, job: _Job) -> None:
         worker.job = job
         worker.deadline = time.monotonic() + self.timeout_s + (0.0 if worker.ready else START_S)
+        self._selector.register(worker.end.connection, selectors.EVENT_READ, worker)
         try:
-            worker.line.send_task(job.task)
+            worker.end.send_task(job.task, at_once=job.attempt > 1)
         except OSError:
             worker.deadline = time.monotonic()  # it died while idle; found out on the next look at its pipe
 
@@ -225,7 +230,7 @@ class Pool:
             return
         self._heard, began = worker, time.monotonic()
         try:
-            message = worker.line.receive()
+            messages = worker.end.receive()
         except (EOFError, OSError, KeyError, TypeError, ValueError, RecursionError):
             self._heard = None
             self._extend_deadlines(time.monotonic() - began, of_all_but=worker)
@@ -234,22 +239,25 @@ class Pool:
             return
         self._heard = None
         self._extend_deadlines(time.monotonic() - began, of_all_but=worker)
-        if isinstance(message, wire.Ready):
+        last = messages[-1]
+        if isinstance(last, wire.Ready):
             self._proved = worker.ready = True
             worker.deadline = time.monotonic() + self.timeout_s  # starting is not held against the document
             return
-        if isinstance(message, wire.Done):
+        if isinstance(last, wire.Done):
+            self._selector.unregister(worker.end.connection)
             worker.job, worker.deadline = None, float("inf")
             worker.served += 1
             if worker.served >= TASKS_PER_WORKER:
                 self._remove(worker)
-        yield Progressed(job.key, job.attempt, message, worker.serial)
+        yield Progressed(job.key, job.attempt, messages, worker.serial)
         with contextlib.suppress(OSError):  # it died meanwhile; found out on the next look at its pipe
-            worker.line.release()
+            worker.end.release()
 
     def _give_up(self, worker: _Worker, code: NoticeCode) -> Iterator[Progressed]:
         job, worker.job = worker.job, None
         assert job is not None
+        self._selector.unregister(worker.end.connection)
         exit_status = self._remove(worker)
         if not self._proved:
             raise DeviceError(
@@ -264,12 +272,12 @@ class Pool:
             if code is NoticeCode.TIMEOUT
             else f"its worker process ended with {_ending(exit_status)}, twice"
         )
-        yield Progressed(job.key, job.attempt, wire.Noted(NoticeRecord("error", code, job.task.path, message)))
-        yield Progressed(job.key, job.attempt, wire.Done())
+        notice = wire.Noted(NoticeRecord("error", code, job.task.path, message))
+        yield Progressed(job.key, job.attempt, (notice, wire.Done()))
 
     def _remove(self, worker: _Worker) -> int:
         self._workers.remove(worker)
-        worker.line.connection.close()
+        worker.end.connection.close()
         if worker.process.poll() is None:
             try:
                 worker.process.wait(0.2)  # it closed its pipe: let it report its own end, for the blame

@@ -69,9 +69,10 @@ class Ring:
         The caller waits until ``free`` is at least n, and adds to it what the other end gave back.
         """
         start = self._head
-        for tile in tiles:
-            self._tiles[self._head] = tile
-            self._head = (self._head + 1) % len(self._tiles)
+        fitting = min(len(tiles), len(self._tiles) - start)
+        self._tiles[start : start + fitting] = tiles[:fitting]
+        self._tiles[: len(tiles) - fitting] = tiles[fitting:]
+        self._head = (start + len(tiles)) % len(self._tiles)
         self.free -= len(tiles)
         return start
 

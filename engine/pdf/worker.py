@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from semscan.engine.errors import DocumentUnusable, NoticeCode
 from semscan.engine.examine import Examiner
 from semscan.engine.figures.memory import REMEMBERED_MIB
-from semscan.engine.pdf import wire
+from semscan.engine.pdf import line, wire
 from semscan.engine.pdf.confine import confine
 from semscan.engine.pdf.slab import Ring
 from semscan.engine.records import NoticeRecord
@@ -28,31 +28,31 @@ def main(argv: list[str]) -> None:
     """Serve tasks until the supervisor hangs up."""
     pipe, slab, tile_px, memory_mib = map(int, argv[1:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides what an interrupt means
-    line = wire.WorkerEnd(Connection(pipe), Ring(slab, tile_px))
+    end = line.WorkerEnd(Connection(pipe), Ring(slab, tile_px))
     os.close(slab)
     examiner = Examiner()
     confine(memory_mib + REMEMBERED_MIB)  # what is remembered must not take room from a document
-    line.send(wire.Ready())
+    end.send(wire.Ready())
     while True:
         try:
-            task = line.receive_task()
+            task = end.receive_task()
             signal.setitimer(signal.ITIMER_PROF, task.timeout_s + GRACE_S)  # default action: the process ends
-            serve(examiner, task, line)
+            serve(examiner, task, end)
         except (EOFError, BrokenPipeError):
             return
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def serve(examiner: Examiner, task: wire.Task, line: wire.WorkerEnd) -> None:
+def serve(examiner: Examiner, task: wire.Task, end: line.WorkerEnd) -> None:
     """Examine one document; whatever is wrong with it becomes a message, the last one is :class:`wire.Done`."""
     done = wire.Done()
     try:
-        done = examiner.examine(task, line.send)
+        done = examiner.examine(task, end.send)
     except DocumentUnusable as error:
-        line.send(_failure(task, error.code, error.message))
+        end.send(_failure(task, error.code, error.message))
     except MemoryError:
-        line.send(_failure(task, NoticeCode.OUT_OF_MEMORY, "the document needs more memory than a worker may use"))
-    line.send(done)
+        end.send(_failure(task, NoticeCode.OUT_OF_MEMORY, "the document needs more memory than a worker may use"))
+    end.send(done)
 
 
 def _failure(task: wire.Task, code: NoticeCode, message: str) -> wire.Noted:

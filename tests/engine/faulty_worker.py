@@ -47,8 +47,7 @@ class FaultyExaminer:
             os.write(emit.__self__._connection.fileno(), b"\x00\x00\x03\xe8abc")  # 1000 bytes announced, 3 sent
             time.sleep(3600)
         elif fault == "types":
-            body = {"kind": "Done", "body": {"images": "a", "figures": 0, "seconds": {}}}
-            emit.__self__._connection.send_bytes(json.dumps(body).encode())
+            emit.__self__._connection.send_bytes(json.dumps([["Done", "a", 0, {}]]).encode())
             time.sleep(3600)
         elif fault == "scored":
             emit(Found(PanelRecord(panel_id="a", doc_id="b", status="not_assessed", score=9.0, level="look")))

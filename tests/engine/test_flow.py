@@ -38,8 +38,7 @@ class ScriptedPool:
     def run(self, tasks):
         for (key, _), tries in zip(filter(None, tasks), self.documents, strict=self.all_taken):
             for attempt, messages in enumerate(tries, 1):
-                for message in messages:
-                    yield Progressed(key, attempt, message, self.workers[key])
+                yield Progressed(key, attempt, messages, self.workers[key])
 
 
 @pytest.fixture

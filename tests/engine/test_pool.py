@@ -27,7 +27,7 @@ def run(names: list[str], timeout_s: float = 30.0, jobs: int = 2, memory_mib: in
             if progressed.attempt != attempts.get(name, 1):
                 messages[name].clear()
             attempts[name] = progressed.attempt
-            messages[name].append(progressed.message)
+            messages[name] += progressed.messages
     return messages, attempts
 
 

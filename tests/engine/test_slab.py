@@ -1,5 +1,6 @@
 """Tiles come out of the ring as they went in, and a worker that is far ahead waits."""
 
+import json
 import os
 import threading
 from dataclasses import replace
@@ -9,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semscan.engine.pdf import wire
+from semscan.engine.pdf import line, wire
 from semscan.engine.pdf.slab import Ring, allocate
-from semscan.engine.records import PanelRecord
+from semscan.engine.records import NoticeRecord, PanelRecord
 
 
 def tiles(count: int, seed: int) -> np.ndarray:
@@ -21,7 +22,7 @@ def tiles(count: int, seed: int) -> np.ndarray:
 def ends(capacity: int):
     slab = allocate(capacity, 16)
     here, there = Pipe()
-    both = wire.WorkerEnd(here, Ring(slab, 16)), wire.SupervisorEnd(there, Ring(slab, 16))
+    both = line.WorkerEnd(here, Ring(slab, 16)), line.SupervisorEnd(there, Ring(slab, 16))
     os.close(slab)
     return both
 
@@ -34,12 +35,16 @@ def found(count: int, seed: int) -> wire.Found:
 def test_many_panels_pass_through_a_small_ring_unharmed_and_in_order():
     worker, supervisor = ends(16)
     counts = [1 + seed % 4 for seed in range(60)]
-    sender = threading.Thread(target=lambda: [worker.send(found(n, seed)) for seed, n in enumerate(counts)])
+    messages = [*(found(n, seed) for seed, n in enumerate(counts)), wire.Done()]
+    sender = threading.Thread(target=lambda: [worker.send(message) for message in messages])
     sender.start()
-    for seed, n in enumerate(counts):
-        message = supervisor.receive()
-        assert message.record == found(n, seed).record
-        np.testing.assert_array_equal(message.tiles, tiles(n, seed))
+    received = 0
+    while received < len(counts):
+        for message in supervisor.receive():
+            if isinstance(message, wire.Found):
+                assert message.record == found(counts[received], received).record
+                np.testing.assert_array_equal(message.tiles, tiles(counts[received], received))
+                received += 1
         supervisor.release()
     sender.join(10)
     assert not sender.is_alive()
@@ -49,22 +54,84 @@ def test_a_worker_waits_while_nothing_is_given_back():
     worker, supervisor = ends(8)
     sender = threading.Thread(target=lambda: [worker.send(found(2, seed)) for seed in range(5)], daemon=True)
     sender.start()
-    received = [supervisor.receive() for _ in range(4)]
+    received = [message for _ in range(4) for message in supervisor.receive()]
     sender.join(0.2)
     assert sender.is_alive() and len(received) == 4
     supervisor.release()
-    assert supervisor.receive().record.panel_id == "4"
+    assert [message.record.panel_id for message in supervisor.receive()] == ["4"]
+
+
+def received(worker: line.WorkerEnd, supervisor: line.SupervisorEnd, *messages: wire.Message) -> list[wire.Message]:
+    """What arrives of messages whose last one is the last of its document."""
+    for message in (*messages, wire.Done()):
+        worker.send(message)
+    return supervisor.receive()
 
 
 def test_a_token_arrives_unless_it_is_none_that_a_worker_may_send():
-    worker, supervisor = ends(8)
-    for token in (None, "t", "x" * wire.LONGEST_TOKEN):
-        worker.send(replace(found(1, 0), token=token))
-        assert supervisor.receive().token == token
-    for token in ("x" * (wire.LONGEST_TOKEN + 1), 7, ["t"]):
-        worker.send(replace(found(1, 0), token=token))
+    worker, supervisor = ends(16)
+    for token in (None, "t", "x" * line.LONGEST_TOKEN):
+        assert received(worker, supervisor, replace(found(1, 0), token=token))[0].token == token
+    for token in ("x" * (line.LONGEST_TOKEN + 1), 7, ["t"]):
         with pytest.raises((TypeError, ValueError), match=r"token|str expected"):
-            supervisor.receive()
+            received(worker, supervisor, replace(found(1, 0), token=token))
+
+
+def test_small_messages_wait_for_each_other_and_those_of_a_second_try_do_not():
+    worker, supervisor = ends(16)
+    task = wire.Task("a", "application/pdf", 16, 16, 128, 10**6, 10, True, 60.0)
+    for at_once, arriving in ((False, [3]), (True, [1, 1, 1])):
+        supervisor.send_task(task, at_once=at_once)
+        assert worker.receive_task() == task
+        for message in (wire.Opened("d", 1), found(1, 0), wire.Done()):
+            worker.send(message)
+        assert [len(supervisor.receive()) for _ in arriving] == arriving
+
+
+def test_many_messages_do_not_wait_until_the_last_one():
+    worker, supervisor = ends(16)
+    notice = wire.Noted(NoticeRecord("warning", "page_damaged", "a.pdf", "x" * 1000))
+    for _ in range(1 + line.MOST_WAITING_BYTES // 1000):
+        worker.send(notice)
+    assert set(map(type, supervisor.receive())) == {wire.Noted}
+
+
+NOTED = ["Noted", ["warning", "page_damaged", "a.pdf", "words", 3]]
+DONE = ["Done", 0, 0, {}]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        {},
+        [[]],
+        [["Found"]],
+        [["Vanished"]],
+        [["Opened", "d", -1]],
+        [["Opened", "d", True]],
+        [["Opened", "d", 2**60]],
+        [DONE, NOTED],
+        [DONE, DONE],
+        [["Ready"], NOTED],
+        [["Done", 0, 0, {str(stage): 0.0 for stage in range(100)}]],
+        [["Noted", ["warning", "page_damaged", "a.pdf", "words", 3, 4]]],
+        [["Noted", ["warning", "page_damaged", "a.pdf", 7, 3]]],
+    ],
+)
+def test_nonsense_from_a_worker_is_refused(rows):
+    worker, supervisor = ends(8)
+    worker._connection.send_bytes(json.dumps(rows).encode())
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        supervisor.receive()
+
+
+def test_a_worker_cannot_name_more_tiles_than_its_slab_holds():
+    worker, supervisor = ends(8)
+    row = worker._packed(found(4, 0))
+    worker._connection.send_bytes(json.dumps([row] * 3).encode())
+    with pytest.raises(ValueError, match="slab"):
+        supervisor.receive()
 
 
 @pytest.mark.parametrize(("start", "count"), [(-1, 1), (8, 1), (0, 0), (0, 9)])
