@@ -10,29 +10,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Protocol
 
+from semscan.engine.candidates import (
+    Frame,
+    Image,
+    Stored,
+    fingerprint,
+    like_paper,
+    panel_prefix,
+    placed_image,
+    read_document,
+)
 from semscan.engine.errors import DocumentUnusable, ImageUnusable, NoticeCode, Reason
 from semscan.engine.figures.findings import Finding, Place
 from semscan.engine.figures.kind import KindGate
 from semscan.engine.figures.memory import ImageMemory, Remembered
+from semscan.engine.figures.seen import WHOLE, Seen, in_image
 from semscan.engine.figures.survey import Survey
 from semscan.engine.geometry import Box
 from semscan.engine.imagefile import decode_image_file
-from semscan.engine.pdf.reader import PdfReader, PlacedImage
+from semscan.engine.pdf.masks import InvisibleError
+from semscan.engine.pdf.reader import PdfReader
+from semscan.engine.pdf.stitch import NotOneFigureError
 from semscan.engine.pdf.wire import Done, Found, Message, Noted, Opened, Task
 from semscan.engine.raster import Raster
 from semscan.engine.records import NoticeRecord, PanelRecord
 from semscan.engine.stats import Stopwatch
-
-ID_CHARACTERS = 12
-"""Panel ids start with this much of the document's digest."""
-
-
-SAMPLED_EVERY_PX = 7
 
 
 class Examiner:
@@ -59,32 +64,6 @@ class Examiner:
         return _Examination(task, emit, self._gate, self._memory).run()
 
 
-class _Stored(Protocol):
-    """An image, read but not decoded; ``identity`` is that of all images which decode to the same raster."""
-
-    @property
-    def identity(self) -> str | None: ...
-
-    def decode(self) -> Raster: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Image:
-    """An image and the place where it is drawn; ``key`` is shared by all places of the same stored image."""
-
-    key: str
-    place: Place
-    open: Callable[[], _Stored]
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """An image of an image file."""
-
-    identity: str | None
-    decode: Callable[[], Raster]
-
-
 class _Examination:
     def __init__(self, task: Task, emit: Callable[[Message], None], gate: KindGate, memory: ImageMemory) -> None:
         self._task = task
@@ -94,18 +73,19 @@ class _Examination:
         self._memory = memory
         self._rules = _rules(task)
         self._seen: dict[str, list[PanelRecord]] = {}
+        self._last: tuple[str, Raster] | None = None
         self._images = self._figures = self._frames = 0
 
     def run(self) -> Done:
         with self._watch.stage("open"):
-            data = _read(self._task.file or self._task.path)
+            data = read_document(self._task.file or self._task.path)
             doc_id = "sha256:" + hashlib.sha256(data).hexdigest()
         pdf = self._task.media_type == "application/pdf"
         for image in self._pdf_images(data, doc_id) if pdf else self._file_images(data, doc_id):
             self._examine(image)
         return Done(self._images, self._figures, self._watch.seconds)
 
-    def _pdf_images(self, data: bytes, doc_id: str) -> Iterator[_Image]:
+    def _pdf_images(self, data: bytes, doc_id: str) -> Iterator[Image]:
         with self._watch.stage("open"):
             reader = PdfReader(data, self._task.password, self._task.max_pages)
         self._emit(Opened(doc_id, reader.pages))
@@ -115,41 +95,20 @@ class _Examination:
             if problem:
                 notice = NoticeRecord("warning", NoticeCode.PAGE_DAMAGED, self._task.path, problem, page + 1)
                 self._emit(Noted(notice))
-            for order, image in enumerate(placed, 1):
-                yield self._placed(reader, image, _prefix(doc_id, page + 1, order), doc_id)
+            for image in placed:
+                yield placed_image(reader, image, doc_id, self._task)
 
-    def _placed(self, reader: PdfReader, image: PlacedImage, prefix: str, doc_id: str) -> _Image:
-        xref = image.placement.xref
-        record = PanelRecord(
-            panel_id=prefix,
-            doc_id=doc_id,
-            status="not_assessed",
-            page=image.placement.page,
-            page_label=image.page_label,
-            figure=image.figure,
-            bbox_pt=image.placement.bbox_pt,
-        )
-        place = Place(
-            record=record,
-            source="embedded" if xref else "inline",
-            object=f"{xref} 0" if xref else None,
-            ppi=image.ppi,
-            box_on_page=image.box_on_page,
-        )
-        key = f"{xref} 0" if xref else prefix
-        return _Image(key, place, partial(reader.open_image, image.placement, self._task.max_pixels))
-
-    def _file_images(self, data: bytes, doc_id: str) -> Iterator[_Image]:
+    def _file_images(self, data: bytes, doc_id: str) -> Iterator[Image]:
         self._frames = self._known_frames(doc_id)
         rasters = [] if self._frames else self._decode_file(data)
         self._frames = self._frames or len(rasters)
         self._emit(Opened(doc_id, self._frames))
         for page in range(1, self._frames + 1):
-            prefix = _prefix(doc_id, page, 1)
+            prefix = panel_prefix(doc_id, page, 1)
             record = PanelRecord(panel_id=prefix, doc_id=doc_id, status="not_assessed", page=page)
             place = Place(record, "file", None, lambda width, height: None, lambda box, width, height: None)
-            frame = _Frame(_frame_identity(doc_id, page), partial(self._frame, rasters, data, page))
-            yield _Image(prefix, place, partial(_same, frame))
+            frame = Frame(_frame_identity(doc_id, page), partial(self._frame, rasters, data, page))
+            yield Image(prefix, place, frame.itself)
 
     def _known_frames(self, doc_id: str) -> int:
         """How many images a file has, if all of them are remembered; otherwise 0."""
@@ -169,59 +128,77 @@ class _Examination:
     def _frame(self, rasters: list[Raster], data: bytes, page: int) -> Raster:
         return (rasters or self._decode_file(data))[page - 1]
 
-    def _examine(self, image: _Image) -> None:
-        if image.key in self._seen:
-            self._report_again(image.place, self._seen[image.key])
+    def _examine(self, image: Image) -> None:
+        key = image.key + image.seen.key
+        if key in self._seen:
+            self._report_again(image.place, self._seen[key])
             return
         try:
             with self._watch.stage("decode"):
                 stored = image.open()
-                name = self._name(stored.identity)
+                name = self._name(stored.identity, image.seen)
                 known = self._memory.get(name) if name else None
-                found = known or stored.decode()
+                found = known or self._decoded(image.key, stored)
                 del stored
+        except NotOneFigureError:
+            for part in image.apart():
+                self._examine(part)
+            return
+        except InvisibleError:  # as good as not drawn
+            return
         except ImageUnusable as error:
             # Not remembered: the wording may name objects of this document.
-            self._seen[image.key] = [self._skip(image.place.record, error.reason, error.detail)]
+            self._seen[key] = [self._skip(image.place.record, error.reason, error.detail)]
             return
         except MemoryError:
             detail = "decoding it needs more memory than a worker may use"
-            self._seen[image.key] = [self._skip(image.place.record, Reason.TOO_LARGE, detail)]
+            self._seen[key] = [self._skip(image.place.record, Reason.TOO_LARGE, detail)]
             return
         self._images += 1
-        content = found.content if isinstance(found, Remembered) else _fingerprint(found)
+        content = found.content if isinstance(found, Remembered) else fingerprint(found) + image.seen.key
         if content in self._seen and image.place.source != "file":
             self._report_again(image.place, self._seen[content])
-            self._seen[image.key] = self._seen[content]
+            self._seen[key] = self._seen[content]
             return
         if isinstance(found, Remembered):
-            panels = [self._send(image.place.found(finding, name)) for finding in found.findings]
+            paper = found.paper
+            panels = [self._send(image.place.found(finding, name, paper=paper)) for finding in found.findings]
         else:
-            panels = self._survey_image(image.place, found, name, content)
+            panels = self._survey_image(image, found, name, content)
         self._figures += any(panel.kind and panel.kind.label != "tiny" for panel in panels)
-        self._seen[image.key] = self._seen[content] = panels
+        self._seen[key] = self._seen[content] = panels
 
-    def _survey_image(self, place: Place, raster: Raster, name: str | None, content: str) -> list[PanelRecord]:
+    def _decoded(self, key: str, stored: Stored) -> Raster:
+        """The raster of an image; that of the last one is kept, for of one image several parts may be shown."""
+        if self._last is None or self._last[0] != key:
+            self._last = None
+            self._last = key, stored.decode()
+        return self._last[1]
+
+    def _survey_image(self, image: Image, raster: Raster, name: str | None, content: str) -> list[PanelRecord]:
         """Find, send and remember the panels of an image that is not remembered."""
         panels: list[PanelRecord] = []
         kept: list[Finding] = []
         size = 0
-        for finding in self._survey.panels(raster):
-            panels.append(self._send(place.found(finding, name)))
+        part, covered, box = image.seen.of(raster)
+        paper = image.place.scan != "no" and like_paper(part)
+        for seen in self._survey.panels(part, covered):
+            finding = replace(seen, record=in_image(seen.record, box, raster.grey.shape[::-1]))
+            panels.append(self._send(image.place.found(finding, name, paper=paper)))
             size += finding.size_bytes
             if name and size <= self._memory.largest_bytes:  # the tiles of very many panels are not held all at once
                 kept.append(finding)
             else:
                 kept.clear()
         if name and kept:
-            self._memory.put(name, Remembered(content, tuple(kept), self._frames))
+            self._memory.put(name, Remembered(content, tuple(kept), self._frames, like_paper(part)))
         return panels
 
-    def _name(self, identity: str | None) -> str | None:
-        """What an image is remembered by under the rules of this task, if at all."""
+    def _name(self, identity: str | None, seen: Seen = WHOLE) -> str | None:
+        """What an image is remembered by under the rules of this task and with what is seen of it, if at all."""
         if identity is None or self._rules is None:
             return None
-        return hashlib.sha256(f"{self._rules} {identity}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._rules} {identity}{seen.key}".encode()).hexdigest()
 
     def _remembered(self, identity: str) -> Remembered | None:
         name = self._name(identity)
@@ -252,20 +229,6 @@ class _Examination:
             self._skip(record, Reason.DUPLICATE_OF, f"the same image as panel {twin.panel_id}")
 
 
-def _read(path: str) -> bytes:
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DocumentUnusable(NoticeCode.UNREADABLE, f"the file cannot be read: {error.strerror}") from error
-    if not data:
-        raise DocumentUnusable(NoticeCode.EMPTY_FILE, "the file is empty (0 bytes)")
-    return data
-
-
-def _prefix(doc_id: str, page: int, order: int) -> str:
-    return f"{doc_id.removeprefix('sha256:')[:ID_CHARACTERS]}:{page}.{order}"
-
-
 def _rules(task: Task) -> str | None:
     """All that findings depend on beside the pixels; ``None`` if they are not to be remembered."""
     if task.send_pixels:  # every pixel of every panel: it would be the decoded image that is kept
@@ -276,13 +239,3 @@ def _rules(task: Task) -> str | None:
 
 def _frame_identity(doc_id: str, page: int) -> str:
     return f"{doc_id} {page}"
-
-
-def _fingerprint(raster: Raster) -> str:
-    """The same for the same stored bytes decoded to the same pixels: one stream may be drawn with two palettes."""
-    sample = raster.grey[::SAMPLED_EVERY_PX, ::SAMPLED_EVERY_PX]
-    return f"{raster.sha256} {raster.grey.shape} {hashlib.sha256(sample.tobytes()).hexdigest()}"
-
-
-def _same(frame: _Frame) -> _Frame:
-    return frame

@@ -31,3 +31,17 @@ class Box(NamedTuple):
     def shifted(self, dx: int, dy: int) -> Box:
         """The same box moved by ``(dx, dy)`` pixels."""
         return Box(self.x0 + dx, self.y0 + dy, self.x1 + dx, self.y1 + dy)
+
+
+def pixels_of(part: tuple[float, float, float, float], width: int, height: int) -> Box:
+    """The pixels of which at least half lies in a part of an image.
+
+    Args:
+        part: x0, y0, x1, y1 in shares of the image's width and height, from the top left.
+        width: of the image, px.
+        height: of the image, px.
+
+    >>> pixels_of((0.0, 0.249, 1.0, 0.751), 8, 4)
+    Box(x0=0, y0=1, x1=8, y1=3)
+    """
+    return Box(round(part[0] * width), round(part[1] * height), round(part[2] * width), round(part[3] * height))

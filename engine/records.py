@@ -138,6 +138,7 @@ class DocumentRecord:
     seconds: float
     reason: str | None = None
     container: tuple[str, ...] = ()
+    cues: tuple[CueRecord, ...] = ()
 
     @property
     def label(self) -> str:
@@ -152,6 +153,10 @@ class ImageRecord:
     ``source`` is ``embedded`` (raw stream of a PDF), ``inline`` or ``file``; ``object`` is the PDF object
     (``"83 0"``); ``ppi`` the resolution as placed on the page; ``px`` and ``bbox_px`` are (w, h) and
     (x0, y0, x1, y1).
+
+    ``parts`` is 1, or the number of stored images if the PDF holds the figure in strips or tiles: then ``px`` and
+    ``bbox_px`` are those of the whole, ``object`` is its first part, ``jpeg_q`` the lowest of them, and ``sha256`` the
+    digest of their digests, row by row.
     """
 
     sha256: str
@@ -165,6 +170,7 @@ class ImageRecord:
     components: int | None = None
     bits: int | None = None
     ppi: int | None = None
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,34 @@ class KindRecord:
 
     label: str
     p: float
+
+
+@dataclass(frozen=True, slots=True)
+class QualityRecord:
+    """How good the evidence in a panel is, beside what ``image`` says of its stored form.
+
+    Shares of the panel without its data bar: ``annotated`` lies under what is drawn on it or over it, ``saturated`` is
+    black or white, ``flat`` has no texture. ``resampling_period_px`` is the period of the trace that enlarging left,
+    ``null`` when there is no plain one; ``earlier_jpeg`` is true for a panel stored without loss that shows the blocks
+    of an earlier JPEG, otherwise ``null``.
+    """
+
+    annotated: float
+    saturated: float
+    flat: float
+    resampling_period_px: float | None = None
+    earlier_jpeg: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CueRecord:
+    """What a file says about where a picture comes from; never a verdict, because anybody can write it.
+
+    ``code`` is one of the cue codes of ``docs/errors.md``; ``detail`` quotes what was found, shortened.
+    """
+
+    code: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +249,8 @@ class PanelRecord:
     reason: str | None = None
     detail: str | None = None
     duplicate_of: str | None = None
+    quality: QualityRecord | None = None
+    cues: tuple[CueRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.errors import Reason
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.wire import Found
 from semscan.engine.records import ImageRecord, PanelRecord
 
 _RECORD_BYTES = 2048
+_SCANNED = "part of a scanned page, which was resampled as a whole"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +52,9 @@ class Place:
         object: the PDF object, ``"83 0"``.
         ppi: resolution as placed, from the image's width and height in pixels.
         box_on_page: page points of a pixel box, from the box and the image's width and height.
+        parts: how many stored images it is made of.
+        scan: whether it is a scanned page, of which nothing is assessed: ``yes``, ``perhaps`` if it is bright like
+            paper, or ``no``.
     """
 
     record: PanelRecord
@@ -57,14 +62,22 @@ class Place:
     object: str | None
     ppi: Callable[[int, int], int | None]
     box_on_page: Callable[[Box, int, int], tuple[float, float, float, float] | None]
+    parts: int = 1
+    scan: str = "no"
 
-    def found(self, finding: Finding, token: str | None = None) -> Found:
+    def found(self, finding: Finding, token: str | None = None, *, paper: bool = False) -> Found:
         """The message for a panel of the image drawn here.
 
         Args:
             finding: the panel.
             token: names the image, see :class:`Found`.
+            paper: whether the image is bright like a page.
         """
+        if finding.tiles is not None and (self.scan == "yes" or (self.scan == "perhaps" and paper)):
+            refused = replace(
+                finding.record, status="not_assessed", reason=Reason.PAGE_SCAN, detail=_SCANNED, tiles=None
+            )
+            finding = Finding(refused, pixels=finding.pixels)
         seen, image = finding.record, finding.record.image
         record = replace(
             self.record,
@@ -83,4 +96,4 @@ class Place:
         return Found(record, finding.stratum, finding.smoothness, finding.tiles, finding.pixels, named)
 
     def _here(self, image: ImageRecord) -> ImageRecord:
-        return replace(image, source=self.source, object=self.object, ppi=self.ppi(*image.px))
+        return replace(image, source=self.source, object=self.object, ppi=self.ppi(*image.px), parts=self.parts)

@@ -26,11 +26,13 @@ class Remembered:
         content: tells its pixels from others, as documents do that draw one image twice.
         findings: its panels in reading order.
         frames: how many images its file has, if that is an image file.
+        paper: whether it is bright like a page.
     """
 
     content: str
     findings: tuple[Finding, ...]
     frames: int = 1
+    paper: bool = False
 
     @property
     def size_bytes(self) -> int:

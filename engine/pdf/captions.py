@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import pymupdf
 
+from semscan.engine.pdf.affine import Matrix, Rect, transformed
 from semscan.engine.pdf.guard import MupdfError, calling_mupdf
-from semscan.engine.pdf.placements import Placement, Rect
+from semscan.engine.pdf.placements import Placement
 
 _CAPTION = re.compile(
     r"\W{0,2}(?P<prefix>Extended\s+Data|Supplementa(?:ry|l)|Supporting|Suppl?\.?|ESI)?\s*"
@@ -38,6 +39,7 @@ _BESIDE_PENALTY_PT = 30.0
 _MID_BLOCK_PENALTY_PT = 30.0
 _SLACK_PT = 6.0
 _SMALLEST_OVERLAP = 0.3
+_PAINTED = pymupdf.mupdf.FZ_STEXT_FILLED | pymupdf.mupdf.FZ_STEXT_STROKED
 
 
 class Caption(NamedTuple):
@@ -48,22 +50,30 @@ class Caption(NamedTuple):
     opens_block: bool
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
+    """A block of text on the displayed page, in points.
+
+    Attributes:
+        box: around it.
+        lines: text and box of each line.
+        hidden: for each line whether it is invisible, like the recognised text of a scanned page.
+    """
+
     box: Rect
     lines: list[tuple[str, Rect]]
+    hidden: list[bool]
 
 
-def figure_labels(page: pymupdf.Page, placements: Sequence[Placement]) -> list[str | None]:
+def figure_labels(blocks: Sequence[Block], placements: Sequence[Placement]) -> list[str | None]:
     """The figure that each placement belongs to, such as ``Fig. 2``, ``Fig. S4`` or ``Extended Data Fig. 3``.
 
     Args:
-        page: the page; its text is read once.
+        blocks: the text of the page.
         placements: images drawn on this page.
 
     Returns:
         One label, or ``None``, for each placement.
     """
-    blocks = _text_blocks(page)
     captions = [caption for block in blocks for caption in _captions_in(block)]
     if not captions:
         return [None] * len(placements)
@@ -110,30 +120,32 @@ def caption_label(text: str) -> tuple[str, bool] | None:
     return f"{kind} {number}", clear
 
 
-def _text_blocks(page: pymupdf.Page) -> list[_Block]:
+def text_blocks(page: pymupdf.Page) -> list[Block]:
+    """The text of a page; none where it cannot be read."""
     try:
         with calling_mupdf():
-            to_display = page.rotation_matrix  # text comes in the coordinates of the unrotated page
+            m = page.rotation_matrix  # text comes in the coordinates of the unrotated page
             text = page.get_text("dict", flags=pymupdf.TEXT_MEDIABOX_CLIP)
     except MupdfError:  # no readable text, no captions; the images are examined all the same
         return []
     blocks = []
+    turn = None if page.rotation == 0 else (m.a, m.b, m.c, m.d, m.e, m.f)
     for raw in text["blocks"]:
-        lines = [
-            ("".join(span["text"] for span in line["spans"]), _displayed(line["bbox"], to_display))
-            for line in raw.get("lines", ())
-        ]
+        lines, hidden = [], []
+        for line in raw.get("lines", ()):
+            spans = line["spans"]
+            lines.append(("".join(span["text"] for span in spans), _displayed(line["bbox"], turn)))
+            hidden.append(not any(span.get("char_flags", _PAINTED) & _PAINTED for span in spans))
         if lines:
-            blocks.append(_Block(_displayed(raw["bbox"], to_display), lines))
+            blocks.append(Block(_displayed(raw["bbox"], turn), lines, hidden))
     return blocks
 
 
-def _displayed(box: Sequence[float], matrix: pymupdf.Matrix) -> Rect:
-    rect = pymupdf.Rect(box) * matrix
-    return (rect.x0, rect.y0, rect.x1, rect.y1)
+def _displayed(box: Rect, turn: Matrix | None) -> Rect:
+    return box if turn is None else transformed(turn, box)
 
 
-def _captions_in(block: _Block) -> list[Caption]:
+def _captions_in(block: Block) -> list[Caption]:
     openings = []
     for index, (text, _) in enumerate(block.lines):
         label = caption_label(text)

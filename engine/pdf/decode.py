@@ -129,18 +129,21 @@ class StoredImage:
         return numbers(self.get("Decode", "D"), 2 * components)
 
 
-def open_pdf_image(doc: pymupdf.Document, xref: int, max_pixels: int) -> StoredImage:
+def open_pdf_image(
+    doc: pymupdf.Document, xref: int, max_pixels: int, resolver: Resolver | None = None
+) -> StoredImage:
     """Read an image XObject.
 
     Args:
         doc: the open, decrypted document.
         xref: object number of the image.
         max_pixels: images that declare more pixels are refused before anything is decoded.
+        resolver: of the document, if there is one that has read objects of it.
 
     Raises:
         ImageUnusable: ``corrupt``, ``too_large``, or ``not_sem`` for a stencil mask.
     """
-    resolver = Resolver(doc)
+    resolver = resolver or Resolver(doc)
     entries = resolver.resolve(Ref(xref))
     if not isinstance(entries, dict):
         raise ImageUnusable(Reason.CORRUPT, f"object {xref} is not an image")

@@ -88,8 +88,18 @@ def read_alpha(
     return None
 
 
+class InvisibleError(Exception):
+    """An image is fully transparent: drawing it leaves no trace."""
+
+
 def on_white(raster: Raster, alpha: Alpha) -> Raster:
-    """The raster as it looks on paper, its colour view included."""
+    """The raster as it looks on paper, its colour view included.
+
+    Raises:
+        InvisibleError: nothing of it is seen.
+    """
+    if not alpha.plane.any():
+        raise InvisibleError
     return replace(
         raster,
         grey=_blend(raster.grey, alpha.plane, alpha.matte),

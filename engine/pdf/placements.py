@@ -1,11 +1,7 @@
 """Where the images of a page are drawn, without decoding one of them.
 
-The content stream and the form XObjects that it draws are followed just far enough to know each image's
-transformation. MuPDF could tell as well, but only by decoding every image to hash it.
-
-Not looked into: appearance streams of annotations, tiling patterns, glyphs of Type 3 fonts, soft-mask groups. Clipping
-paths and hidden layers are not evaluated; a box is cut at the page's edge only. A figure that its producer cut into
-strips stays so many images.
+The page's content is followed just far enough to know each image's transformation and what is seen of it. MuPDF could
+tell as well, but only by decoding every image to hash it.
 """
 
 from __future__ import annotations
@@ -13,23 +9,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pymupdf
 
 from semscan.engine.geometry import Box
-from semscan.engine.pdf.content import IDENTITY, Event, Matrix, content_events, has_inline_image, multiply
-from semscan.engine.pdf.guard import MupdfError, calling_mupdf
+from semscan.engine.pdf.affine import Matrix, Rect, intersection, transformed
+from semscan.engine.pdf.guard import calling_mupdf
 from semscan.engine.pdf.inline import InlineImage
+from semscan.engine.pdf.layers import Layers
+from semscan.engine.pdf.marks import Mark, Marks
 from semscan.engine.pdf.syntax import Ref, Resolver, Value, numbers
+from semscan.engine.pdf.walk import Drawn, Walk
 
-Rect = tuple[float, float, float, float]
-
-MAX_FORM_DEPTH = 20
-MAX_FORMS_PER_PAGE = 20_000
 MAX_PLACEMENTS_PER_PAGE = 20_000
+MAX_ANNOTATIONS_PER_PAGE = 1000
 _MAX_PAGE_TREE_DEPTH = 64
 _LETTER: Rect = (0.0, 0.0, 612.0, 792.0)
 _POINTS_PER_INCH = 72.0
+_HIDDEN_FLAGS = 2 | 32
+_WITHOUT_APPEARANCE = (pymupdf.mupdf.PDF_ANNOT_LINK, pymupdf.mupdf.PDF_ANNOT_POPUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +38,14 @@ class Placement:
     Attributes:
         page: page number, from 1.
         xref: object number of the image, 0 for an inline image.
-        bbox_pt: box on the displayed page (rotated, origin top left of the crop box), cut at the page's edge.
+        bbox_pt: box around what is seen of it, on the displayed page (rotated, origin top left of the crop box).
         matrix: maps the image's unit square (origin bottom left, as PDF defines it) to displayed page points.
         order: drawing order on the page, from 0.
         inline: dictionary and data of an inline image.
+        part: what is seen of it, in shares of its width and height from the top left; ``None`` for all.
+        below_text: whether text may be drawn after it.
+        opaque: whether it is drawn without transparency, apart from masks of its own.
+        entries: its dictionary.
     """
 
     page: int
@@ -51,45 +54,125 @@ class Placement:
     matrix: Matrix
     order: int
     inline: InlineImage | None = field(default=None, repr=False)
+    part: Rect | None = None
+    below_text: bool = True
+    opaque: bool = True
+    entries: dict[str, Value] = field(default_factory=dict, repr=False)
 
 
-def page_placements(doc: pymupdf.Document, page_index: int) -> list[Placement]:
-    """Images drawn on a page, in drawing order; an image drawn n times has n placements, one never drawn has none.
+class Drawing(NamedTuple):
+    """The images of a page.
+
+    Attributes:
+        placements: in drawing order; an image drawn n times has n, one never seen has none.
+        marks: what is painted over them.
+        size_pt: width and height of the displayed page.
+    """
+
+    placements: list[Placement]
+    marks: list[Mark]
+    size_pt: tuple[float, float]
+
+
+class Placer:
+    """Finds the images on the pages of a document.
 
     Args:
         doc: the open, decrypted document.
-        page_index: page number, from 0.
-
-    Raises:
-        ValueError: MuPDF cannot read the page (:class:`MupdfError`), or it draws more than ``MAX_PLACEMENTS_PER_PAGE``
-            images or ``MAX_FORMS_PER_PAGE`` forms.
-        MemoryError: its content needs more memory than there is.
     """
-    resolver = Resolver(doc)
-    with calling_mupdf():
-        page_xref = doc.page_xref(page_index)
-    page = resolver.resolve(Ref(page_xref))
-    if not isinstance(page, dict):
-        raise ValueError("the page object is damaged")
-    resources = _inherited(resolver, page, "Resources")
-    content = _page_content(resolver, page)
-    to_display, (width, height) = _display(resolver, page)
-    placements: list[Placement] = []
-    for xref, inline, matrix in _Walk(resolver).drawn(content, resources, to_display):
-        box = _clipped(_bounds(matrix, 0.0, 0.0, 1.0, 1.0), width, height)
-        if box is None:
-            continue
-        if len(placements) == MAX_PLACEMENTS_PER_PAGE:
-            raise ValueError(f"it draws more than {MAX_PLACEMENTS_PER_PAGE} images")
-        placements.append(Placement(page_index + 1, xref, box, matrix, len(placements), inline))
-    return placements
+
+    def __init__(self, doc: pymupdf.Document) -> None:
+        self.resolver = Resolver(doc)
+        with calling_mupdf():
+            root = doc.pdf_catalog()
+        self._layers = Layers(self.resolver, Ref(root))
+
+    def page(self, index: int) -> Drawing:
+        """What a page draws.
+
+        Args:
+            index: page number, from 0.
+
+        Raises:
+            ValueError: MuPDF cannot read the page (:class:`MupdfError`), or it draws more than
+                ``MAX_PLACEMENTS_PER_PAGE`` images or too many forms.
+            MemoryError: its content needs more memory than there is.
+        """
+        self.resolver.trim()
+        with calling_mupdf():
+            xref = self.resolver.doc.page_xref(index)
+        page = self.resolver.resolve(Ref(xref))
+        if not isinstance(page, dict):
+            raise ValueError("the page object is damaged")
+        to_display, (width, height) = _display(self.resolver, page)
+        marks = Marks()
+        placements: list[Placement] = []
+        for image in self._drawn(index, page, to_display, (0.0, 0.0, width, height), marks):
+            if len(placements) == MAX_PLACEMENTS_PER_PAGE:
+                raise ValueError(f"it draws more than {MAX_PLACEMENTS_PER_PAGE} images")
+            placements.append(
+                Placement(
+                    page=index + 1,
+                    xref=image.xref,
+                    bbox_pt=image.bbox_pt,
+                    matrix=image.matrix,
+                    order=len(placements),
+                    inline=image.inline,
+                    part=image.part,
+                    below_text=image.below_text,
+                    opaque=image.opaque,
+                    entries=image.entries,
+                )
+            )
+        return Drawing(placements, marks.found, (width, height))
+
+    def _drawn(
+        self, index: int, page: dict[str, Value], to_display: Matrix, visible: Rect, marks: Marks
+    ) -> Iterator[Drawn]:
+        walk = Walk(self.resolver, self._layers, marks)
+        yield from walk.page(self._content(page), self._inherited(page, "Resources"), to_display, visible)
+        if "Annots" not in page:
+            return
+        with calling_mupdf():
+            annotations = self.resolver.doc[index].annot_xrefs()
+        for xref, kind, *_ in annotations[:MAX_ANNOTATIONS_PER_PAGE]:
+            if kind not in _WITHOUT_APPEARANCE and (shown := self._appearance(xref)) is not None:
+                yield from walk.appearance(*shown, to_display, visible)
+
+    def _appearance(self, xref: int) -> tuple[int, Rect] | None:
+        """The appearance stream of an annotation and its rectangle, if it is shown."""
+        get = self.resolver.get
+        annotation = self.resolver.resolve(Ref(xref))
+        flags, rect = get(annotation, "F"), _rect(self.resolver, get(annotation, "Rect"))
+        if not isinstance(annotation, dict) or rect is None or (isinstance(flags, int) and flags & _HIDDEN_FLAGS):
+            return None
+        appearances = get(annotation, "AP")
+        normal = appearances.get("N") if isinstance(appearances, dict) else None
+        states = self.resolver.resolve(normal)
+        if isinstance(states, dict) and "BBox" not in states:
+            normal = states.get(str(get(annotation, "AS")))
+        if not isinstance(normal, Ref) or self._layers.hides(annotation.get("OC")):
+            return None
+        return normal.xref, rect
+
+    def _content(self, page: dict[str, Value]) -> bytes:
+        contents = page.get("Contents")
+        if isinstance(contents, Ref):
+            inner = self.resolver.resolve(contents)
+            contents = inner if isinstance(inner, list) else [contents]
+        parts = contents if isinstance(contents, list) else []
+        # Streams are cut between tokens, so they are joined with white space.
+        return b"\n".join(self.resolver.stream(part.xref) for part in parts if isinstance(part, Ref))
+
+    def _inherited(self, page: dict[str, Value], key: str) -> Value:
+        return _inherited(self.resolver, page, key)
 
 
-def pixel_box_to_page(placement: Placement, box: Box, image_size: tuple[int, int]) -> Rect:
-    """A pixel box of the image as a box on the displayed page.
+def pixel_box_to_page(matrix: Matrix, box: Box, image_size: tuple[int, int]) -> Rect:
+    """A pixel box of an image as a box on the displayed page.
 
     Args:
-        placement: where the image is drawn.
+        matrix: of the image's placement.
         box: px, origin top left of the image.
         image_size: width and height of the image, px.
 
@@ -97,99 +180,21 @@ def pixel_box_to_page(placement: Placement, box: Box, image_size: tuple[int, int
         x0, y0, x1, y1 in points, origin top left of the crop box; not cut at the page's edge.
     """
     width, height = image_size
-    return _bounds(placement.matrix, box.x0 / width, 1.0 - box.y1 / height, box.x1 / width, 1.0 - box.y0 / height)
+    return transformed(matrix, (box.x0 / width, 1.0 - box.y1 / height, box.x1 / width, 1.0 - box.y0 / height))
 
 
-def placement_ppi(placement: Placement, image_size: tuple[int, int]) -> int | None:
+def placement_ppi(matrix: Matrix, image_size: tuple[int, int]) -> int | None:
     """Resolution as drawn, in pixels per inch, the lower one of the two directions; ``None`` if drawn as a line.
 
     Args:
-        placement: where the image is drawn.
+        matrix: of the image's placement.
         image_size: width and height of the image, px.
     """
-    a, b, c, d, _, _ = placement.matrix
+    a, b, c, d, _, _ = matrix
     wide_pt, high_pt = math.hypot(a, b), math.hypot(c, d)
     if not wide_pt or not high_pt:
         return None
     return round(min(image_size[0] / wide_pt, image_size[1] / high_pt) * _POINTS_PER_INCH)
-
-
-class _Walk:
-    """Follows one page's content through its forms."""
-
-    def __init__(self, resolver: Resolver) -> None:
-        self._resolver = resolver
-        self._events: dict[int, list[Event]] = {}
-        self._open_forms: list[int] = []
-        self._forms_drawn = 0
-
-    def drawn(self, content: bytes, resources: Value, ctm: Matrix) -> Iterator[tuple[int, InlineImage | None, Matrix]]:
-        """Object number, inline image and matrix of every image that the content draws."""
-        return self._run(self._scan(content, resources), resources, ctm)
-
-    def _scan(self, content: bytes, resources: Value) -> Iterator[Event]:
-        if not self._resolver.get(resources, "XObject") and not has_inline_image(content):
-            return iter(())
-        return content_events(content, self._resolver, self._resolver.get(resources, "ColorSpace"))
-
-    def _run(
-        self, events: Iterator[Event], resources: Value, ctm: Matrix
-    ) -> Iterator[tuple[int, InlineImage | None, Matrix]]:
-        xobjects = self._resolver.get(resources, "XObject")
-        saved: list[Matrix] = []
-        for event in events:
-            if event.operator == "q":
-                saved.append(ctm)
-            elif event.operator == "Q":
-                ctm = saved.pop() if saved else ctm
-            elif event.operator == "cm":
-                ctm = multiply(event.matrix, ctm)
-            elif event.operator == "BI":
-                yield 0, event.inline, ctm
-            elif isinstance(xobjects, dict):
-                yield from self._draw(xobjects.get(event.name), resources, ctm)
-
-    def _draw(
-        self, reference: Value, resources: Value, ctm: Matrix
-    ) -> Iterator[tuple[int, InlineImage | None, Matrix]]:
-        entries = self._resolver.resolve(reference)
-        if not isinstance(reference, Ref) or not isinstance(entries, dict):
-            return
-        xref, subtype = reference.xref, self._resolver.get(entries, "Subtype")
-        if subtype == "Image":
-            yield xref, None, ctm
-        elif subtype == "Form" and xref not in self._open_forms and len(self._open_forms) < MAX_FORM_DEPTH:
-            self._forms_drawn += 1
-            if self._forms_drawn > MAX_FORMS_PER_PAGE:
-                raise ValueError(f"it draws more than {MAX_FORMS_PER_PAGE} form objects")
-            own = self._resolver.get(entries, "Resources")
-            inner = own if isinstance(own, dict) else resources
-            if xref not in self._events:
-                self._events[xref] = list(self._scan(_stream_or_nothing(self._resolver.doc, xref), inner))
-            a, b, c, d, e, f = numbers(self._resolver.get(entries, "Matrix"), 6) or IDENTITY
-            self._open_forms.append(xref)
-            yield from self._run(iter(self._events[xref]), inner, multiply((a, b, c, d, e, f), ctm))
-            self._open_forms.pop()
-
-
-def _page_content(resolver: Resolver, page: dict[str, Value]) -> bytes:
-    contents = page.get("Contents")
-    if isinstance(contents, Ref):
-        inner = resolver.resolve(contents)
-        contents = inner if isinstance(inner, list) else [contents]
-    parts = contents if isinstance(contents, list) else []
-    # Streams are cut between tokens, so they are joined with white space.
-    return b"\n".join(_stream_or_nothing(resolver.doc, part.xref) for part in parts if isinstance(part, Ref))
-
-
-def _stream_or_nothing(doc: pymupdf.Document, xref: int) -> bytes:
-    """A content stream; an unreadable one draws nothing, as in any viewer."""
-    try:
-        with calling_mupdf():
-            data = doc.xref_stream(xref)
-    except MupdfError:
-        return b""
-    return data if isinstance(data, bytes) else b""
 
 
 def _inherited(resolver: Resolver, page: dict[str, Value], key: str) -> Value:
@@ -208,9 +213,7 @@ def _display(resolver: Resolver, page: dict[str, Value]) -> tuple[Matrix, tuple[
     """From default user space to displayed points, and the displayed page's width and height in points."""
     media = _rect(resolver, _inherited(resolver, page, "MediaBox")) or _LETTER
     crop = _rect(resolver, _inherited(resolver, page, "CropBox")) or media
-    x0, y0, x1, y1 = max(media[0], crop[0]), max(media[1], crop[1]), min(media[2], crop[2]), min(media[3], crop[3])
-    if x0 >= x1 or y0 >= y1:
-        x0, y0, x1, y1 = media
+    x0, y0, x1, y1 = intersection(media, crop) or media
     unit = resolver.get(page, "UserUnit")
     u = float(unit) if isinstance(unit, int | float) and unit > 0 else 1.0
     rotate = _inherited(resolver, page, "Rotate")
@@ -232,15 +235,3 @@ def _rect(resolver: Resolver, value: Value) -> Rect | None:
     x0, y0, x1, y1 = found
     rect = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
     return rect if rect[0] < rect[2] and rect[1] < rect[3] else None
-
-
-def _bounds(matrix: Matrix, x0: float, y0: float, x1: float, y1: float) -> Rect:
-    a, b, c, d, e, f = matrix
-    xs = [a * x + c * y + e for x in (x0, x1) for y in (y0, y1)]
-    ys = [b * x + d * y + f for x in (x0, x1) for y in (y0, y1)]
-    return min(xs), min(ys), max(xs), max(ys)
-
-
-def _clipped(box: Rect, width: float, height: float) -> Rect | None:
-    x0, y0, x1, y1 = max(box[0], 0.0), max(box[1], 0.0), min(box[2], width), min(box[3], height)
-    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None

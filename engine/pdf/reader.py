@@ -2,39 +2,90 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, TypeAlias
 
 import pymupdf
 
 from semscan.engine.errors import DocumentUnusable, NoticeCode
 from semscan.engine.geometry import Box
-from semscan.engine.pdf.captions import figure_labels, page_label
+from semscan.engine.pdf.affine import Rect
+from semscan.engine.pdf.captions import Block, figure_labels, page_label, text_blocks
 from semscan.engine.pdf.decode import StoredImage, open_inline_image, open_pdf_image
+from semscan.engine.pdf.drawn_over import covers
 from semscan.engine.pdf.guard import MupdfError, calling_mupdf
-from semscan.engine.pdf.placements import Placement, page_placements, pixel_box_to_page, placement_ppi
+from semscan.engine.pdf.placements import Placement, Placer, pixel_box_to_page, placement_ppi
+from semscan.engine.pdf.stitch import StitchedImage, open_stitched
+from semscan.engine.pdf.strips import Figure, figures_of
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
+
+Scan: TypeAlias = Literal["no", "perhaps", "yes"]
 
 HEAD_BYTES = 1024
 """Readers accept a PDF whose header starts within this many bytes."""
 
 
+SCAN_SHARE = 0.85
+"""A picture that takes more than this of its page may be the scan of a page."""
+
+_SCAN_SIDES_PT = (290.0, 1300.0)
+_SCAN_ASPECT = 1.65
+_MOST_STAMPED, _LEAST_RECOGNISED = 200, 40
+
+
 @dataclass(frozen=True, slots=True)
 class PlacedImage:
-    """An image where it is drawn, with the labels printed near it."""
+    """A picture where it is drawn, with the labels printed near it.
 
-    placement: Placement
+    Attributes:
+        drawn: the image, or the images of which a producer made one figure.
+        page_label: printed number of the page.
+        figure: label of the caption near it.
+        covered: what lies over it, in shares of its width and height from the top left.
+        scan: ``yes`` if it is a scanned page, ``perhaps`` if that depends on its pixels, or ``no``.
+    """
+
+    drawn: Figure
     page_label: str | None
     figure: str | None
+    covered: tuple[Rect, ...] = ()
+    scan: Scan = "no"
+
+    @property
+    def placement(self) -> Placement:
+        """Where it is drawn, as a whole."""
+        return self.drawn.placement
+
+    @property
+    def parts(self) -> list[Placement]:
+        """The stored images that it is made of, row by row."""
+        mosaic = self.drawn.mosaic
+        return [part.placement for part in mosaic.parts] if mosaic else [self.drawn.placement]
+
+    @property
+    def name(self) -> str:
+        """The same for all places of the same stored images; of no use for inline ones."""
+        mosaic = self.drawn.mosaic
+        if mosaic is None:
+            return f"{self.placement.xref} 0"
+        parts = [(part.placement.xref, *part.window, *part.place) for part in mosaic.parts]
+        return f"{parts} {mosaic.laps_x} {mosaic.laps_y}"
+
+    def apart(self) -> list[PlacedImage]:
+        """Its parts as pictures of their own."""
+        return [replace(self, drawn=Figure(part), covered=(), scan="no") for part in self.parts]
 
     def ppi(self, width: int, height: int) -> int | None:
         """Resolution as placed, in pixels per inch."""
-        return placement_ppi(self.placement, (width, height))
+        return placement_ppi(self.placement.matrix, (width, height))
 
     def box_on_page(self, box: Box, width: int, height: int) -> tuple[float, float, float, float]:
         """A pixel box in page points, to a hundredth of a point."""
-        x0, y0, x1, y1 = pixel_box_to_page(self.placement, box, (width, height))
+        x0, y0, x1, y1 = pixel_box_to_page(self.placement.matrix, box, (width, height))
         return round(x0, 2), round(y0, 2), round(x1, 2), round(y1, 2)
 
 
@@ -67,27 +118,67 @@ class PdfReader:
             raise DocumentUnusable(NoticeCode.NO_PAGES, "the PDF has no readable page")
         if self.pages > max_pages:
             raise DocumentUnusable(NoticeCode.TOO_MANY_PAGES, f"{self.pages} pages, more than the limit of {max_pages}")
+        self._placer = Placer(self._doc)
 
     def page_images(self, index: int) -> tuple[list[PlacedImage], str | None]:
-        """Images drawn on page ``index`` (0-based), in drawing order, and what was wrong with the page, if anything."""
+        """Pictures drawn on page ``index`` (0-based), in drawing order, and what was wrong with the page, if so."""
         try:
-            placements = page_placements(self._doc, index)
-            if not placements:
+            drawing = self._placer.page(index)
+            if not drawing.placements:
                 return [], None
             label = page_label(self._doc, index)
             with calling_mupdf():
                 page = self._doc[index]
-            figures = figure_labels(page, placements)
+            blocks = text_blocks(page)
         except ValueError as error:
             return [], f"the page cannot be read: {error}"
-        return [PlacedImage(p, label, figure) for p, figure in zip(placements, figures, strict=True)], None
+        figures = figures_of(drawing.placements, self._placer.resolver)
+        names = figure_labels(blocks, [figure.placement for figure in figures])
+        over = covers(figures, drawing.placements, drawing.marks, _visible_lines(blocks))
+        placed = [
+            PlacedImage(figure, label, name, cover.boxes, _scan(figure.placement, drawing.size_pt, blocks))
+            for figure, name, cover in zip(figures, names, over, strict=True)
+            if not cover.hidden
+        ]
+        return placed, None
 
-    def open_image(self, placement: Placement, max_pixels: int) -> StoredImage:
-        """A drawn image, read but not decoded.
+    def open_image(self, image: PlacedImage, max_pixels: int) -> StoredImage | StitchedImage:
+        """A drawn picture, read but not decoded.
 
         Raises:
             ImageUnusable: it cannot be.
         """
+        mosaic = image.drawn.mosaic
+        if mosaic is None:
+            return self._open(image.placement, max_pixels)
+        return open_stitched(mosaic, max_pixels, partial(self._open, max_pixels=max_pixels))
+
+    def _open(self, placement: Placement, max_pixels: int) -> StoredImage:
         if placement.xref:
-            return open_pdf_image(self._doc, placement.xref, max_pixels)
+            return open_pdf_image(self._doc, placement.xref, max_pixels, self._placer.resolver)
         return open_inline_image(self._doc, placement, max_pixels)
+
+
+def _visible_lines(blocks: Sequence[Block]) -> list[Rect]:
+    return [box for block in blocks for (_, box), hid in zip(block.lines, block.hidden, strict=True) if not hid]
+
+
+def _scan(placement: Placement, size_pt: tuple[float, float], blocks: Sequence[Block]) -> Scan:
+    """Whether a picture is the scan of a page, by its place and by the text of the page.
+
+    A page that holds nothing but one picture may also be a figure that was saved as a PDF: then its pixels decide.
+    """
+    x0, y0, x1, y1 = placement.bbox_pt
+    (width, height), (short, long) = size_pt, sorted(size_pt)
+    if (x1 - x0) * (y1 - y0) < SCAN_SHARE * width * height:
+        return "no"
+    if short < _SCAN_SIDES_PT[0] or long > _SCAN_SIDES_PT[1] or long > _SCAN_ASPECT * short:
+        return "no"
+    hidden = shown = 0
+    for block in blocks:
+        for (text, _), invisible in zip(block.lines, block.hidden, strict=True):
+            hidden += len(text) if invisible or not placement.below_text else 0
+            shown += 0 if invisible or not placement.below_text else len(text)
+    if shown > _MOST_STAMPED:
+        return "no"
+    return "yes" if hidden >= _LEAST_RECOGNISED else "perhaps"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_NESTING = 50
 _MAX_REFERENCE_CHAIN = 16
+_MOST_KEPT = 4096
 
 WHITESPACE = rb"\x00\t\n\f\r "
 DELIMITERS = rb"()<>\[\]{}/%"
@@ -128,6 +129,11 @@ class Resolver:
         self.doc = doc
         self._cache: dict[int, Value] = {}
 
+    def trim(self) -> None:
+        """Forget what was read if that has become much; called between pages."""
+        if len(self._cache) > _MOST_KEPT:
+            self._cache.clear()
+
     def resolve(self, value: Value) -> Value:
         """Follow a reference, or a chain of them; a loop reads as ``None``."""
         for _ in range(_MAX_REFERENCE_CHAIN):
@@ -143,6 +149,15 @@ class Resolver:
             return None
         found = container.get(key)
         return self.resolve(container.get(short) if found is None and short else found)
+
+    def stream(self, xref: int) -> bytes:
+        """A content stream; an unreadable one is empty, as for any viewer."""
+        try:
+            with calling_mupdf():
+                data = self.doc.xref_stream(xref)
+        except MupdfError:
+            return b""
+        return data if isinstance(data, bytes) else b""
 
     def _object(self, xref: int) -> Value:
         if xref not in self._cache:

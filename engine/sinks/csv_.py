@@ -82,6 +82,7 @@ def panel_cells(panel: PanelRecord, path: str | None) -> dict[str, Cell]:
         "image_components": image.components if image else None,
         "image_bits": image.bits if image else None,
         "image_ppi": image.ppi if image else None,
+        "image_parts": image.parts if image else None,
         "image_object": image.object if image else None,
         "image_sha256": image.sha256 if image else None,
         "panel_id": panel.panel_id,

@@ -3,7 +3,7 @@
 import pymupdf
 import pytest
 
-from semscan.engine.pdf.captions import caption_label, figure_labels, page_label
+from semscan.engine.pdf.captions import caption_label, figure_labels, page_label, text_blocks
 from semscan.engine.pdf.placements import Placement
 
 PROSE = (
@@ -78,51 +78,51 @@ def test_two_columns_keep_their_captions_apart():
         ((50, 600, 280, 630), "Fig. 3. Further down."),
     )
     placements = [image(50, 100, 280, 290), image(320, 100, 550, 290), image(50, 400, 280, 590)]
-    assert figure_labels(page, placements) == ["Fig. 1", "Fig. 2", "Fig. 3"]
+    assert figure_labels(text_blocks(page), placements) == ["Fig. 1", "Fig. 2", "Fig. 3"]
 
 
 def test_rows_of_panels_share_the_caption_below_them():
     page = make_page(((50, 500, 550, 530), "Figure 6. " + "Four panels of one and the same sample. " * 4))
     placements = [image(x, y, x + 200, y + 180) for y in (100, 300) for x in (60, 320)]
-    assert figure_labels(page, placements) == ["Fig. 6"] * 4
+    assert figure_labels(text_blocks(page), placements) == ["Fig. 6"] * 4
 
 
 def test_running_text_in_between_keeps_an_image_from_a_caption():
     page = make_page(((50, 300, 280, 400), PROSE), ((50, 500, 280, 530), "Fig. 3. Something else."))
-    assert figure_labels(page, [image(50, 100, 280, 290)]) == [None]
+    assert figure_labels(text_blocks(page), [image(50, 100, 280, 290)]) == [None]
 
 
 def test_a_mention_in_running_text_is_no_caption():
     page = make_page(((50, 300, 280, 420), "Figure 2 shows the surface. " + PROSE))
-    assert figure_labels(page, [image(50, 100, 280, 290)]) == [None]
+    assert figure_labels(text_blocks(page), [image(50, 100, 280, 290)]) == [None]
 
 
 def test_below_wins_over_above_and_beside_comes_last():
     above, below = ((50, 60, 280, 90), "Fig. 1. Above."), ((50, 300, 280, 330), "Fig. 2. Below.")
     beside = ((290, 100, 400, 290), "Fig. 3. Beside it.")
     target = [image(50, 100, 280, 290)]
-    assert figure_labels(make_page(above, below, beside), target) == ["Fig. 2"]
-    assert figure_labels(make_page(above), target) == ["Fig. 1"]
-    assert figure_labels(make_page(beside), target) == ["Fig. 3"]
+    assert figure_labels(text_blocks(make_page(above, below, beside)), target) == ["Fig. 2"]
+    assert figure_labels(text_blocks(make_page(above)), target) == ["Fig. 1"]
+    assert figure_labels(text_blocks(make_page(beside)), target) == ["Fig. 3"]
 
 
 def test_a_label_on_its_own_line_inside_a_block():
     page = make_page(
         ((50, 300, 280, 360), "Retrieval of networks\nFigure 1\nRetrieval of each network in both tissues.")
     )
-    assert figure_labels(page, [image(50, 100, 280, 290)]) == ["Fig. 1"]
+    assert figure_labels(text_blocks(page), [image(50, 100, 280, 290)]) == ["Fig. 1"]
 
 
 def test_rotated_pages_compare_in_displayed_coordinates():
     page = make_page(((50, 300, 280, 330), "Fig. 1. Turned."), rotate=90)
     turned = pymupdf.Rect(50, 100, 280, 290) * page.rotation_matrix
     # On the displayed page the caption stands beside the image now.
-    assert figure_labels(page, [image(*turned)]) == ["Fig. 1"]
+    assert figure_labels(text_blocks(page), [image(*turned)]) == ["Fig. 1"]
 
 
 def test_no_text_no_label():
-    assert figure_labels(make_page(), [image(0, 0, 9, 9)]) == [None]
-    assert figure_labels(make_page(), []) == []
+    assert figure_labels(text_blocks(make_page()), [image(0, 0, 9, 9)]) == [None]
+    assert figure_labels(text_blocks(make_page()), []) == []
 
 
 @pytest.mark.parametrize(

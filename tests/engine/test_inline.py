@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from decoding import GREY, LIMIT, H, W, decode_inline_image
 from pdf_factory import Pdf, encode
-
-from semscan.engine.pdf.placements import page_placements
+from placing import page_placements
 
 
 @pytest.mark.parametrize(

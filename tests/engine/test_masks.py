@@ -6,6 +6,7 @@ from decoding import COLOUR, GREY, LIMIT, H, W, decode, packed
 from pdf_factory import Pdf, encode, micrograph
 
 from semscan.engine.imagefile import decode_image_file
+from semscan.engine.pdf.masks import InvisibleError
 
 
 def test_a_soft_mask_lays_the_image_on_white():
@@ -37,10 +38,18 @@ def test_matte_is_taken_out_again():
 
 def test_a_soft_mask_over_a_jpeg_reaches_the_colour_view_too():
     pdf = Pdf()
-    clear = pdf.flate(W, H, bytes(W * H))
+    clear = pdf.flate(W, H, bytes(W * H - 1) + b"\xff")
     raster = decode(pdf, pdf.jpeg(encode(COLOUR, "JPEG"), extra=f"/SMask {clear} 0 R"))
-    assert (raster.grey == 255).all()
-    assert (raster.load_colour() == 255).all()
+    assert (raster.grey.ravel()[:-1] == 255).all()
+    assert (raster.load_colour()[:-1] == 255).all()
+
+
+@pytest.mark.parametrize("mask", [bytes(W * H), bytes(1)])
+def test_an_image_that_is_transparent_everywhere_is_not_seen(mask):
+    pdf = Pdf()
+    clear = pdf.flate(W if len(mask) > 1 else 1, H if len(mask) > 1 else 1, mask)
+    with pytest.raises(InvisibleError):
+        decode(pdf, pdf.flate(W, H, GREY.tobytes(), extra=f"/SMask {clear} 0 R"))
 
 
 def test_a_stencil_mask_blanks_where_it_reads_one():
