@@ -69,7 +69,7 @@ class Blotgan:
         loop = recipe.training
         self.recipe, self.place = recipe, place
         self.variant = "blotgan" if recipe.data.folder else "blotgan on composed blots"
-        self.real_shape = (recipe.critic_steps * loop.batch, loop.channels, loop.size_px, loop.size_px)
+        self.real_shape: tuple[int, ...] = (recipe.critic_steps * loop.batch, loop.channels, loop.size_px, loop.size_px)
         self.generator = BlotGenerator(loop.size_px, loop.channels, recipe.width, recipe.latent)
         self.critic = BlotCritic(loop.size_px, loop.channels, recipe.width)
         place.prepare(self.generator)

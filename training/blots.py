@@ -34,7 +34,8 @@ def compose_blot(rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
     light = gaussian_filter(light, rng.uniform(0.4, 1.0), mode="nearest")
     level, black = rng.uniform(190, 250), rng.uniform(0, 40)
     grey = black + (level - black) * light + rng.normal(0, rng.uniform(0.8, 4), (size, size))
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _bands(rng: np.random.Generator, size: int) -> Grey:

@@ -63,7 +63,7 @@ class Fastgan:
         loop = recipe.training
         self.recipe, self.place = recipe, place
         self.variant = "fastgan" if recipe.lpips else "fastgan-lite"
-        self.real_shape = (loop.batch, loop.channels, loop.size_px, loop.size_px)
+        self.real_shape: tuple[int, ...] = (loop.batch, loop.channels, loop.size_px, loop.size_px)
         self.generator = FastganGenerator(loop.size_px, loop.channels, recipe.width, recipe.latent)
         self.averaged = copy.deepcopy(self.generator).eval()
         self.discriminator = FastganDiscriminator(loop.size_px, loop.channels, recipe.width)

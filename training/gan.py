@@ -69,7 +69,7 @@ class Dcgan:
     def __init__(self, recipe: DcganRecipe, place: Place) -> None:
         loop = recipe.training
         self.place = place
-        self.real_shape = (loop.batch, loop.channels, loop.size_px, loop.size_px)
+        self.real_shape: tuple[int, ...] = (loop.batch, loop.channels, loop.size_px, loop.size_px)
         self.generator = DcganGenerator(loop.size_px, loop.channels, recipe.width, recipe.latent)
         self.discriminator = DcganDiscriminator(loop.size_px, loop.channels, recipe.width)
         place.prepare(self.generator)

@@ -60,6 +60,9 @@ class Trainee(Protocol):
 
     Attributes:
         real_shape: shape of the genuine pictures of one step, for example (batch, channels, size, size).
+
+    One that lacks an ingredient of the system whose name it bears also has a string ``variant``, such as
+    ``fastgan-lite``, which goes into its checkpoints.
     """
 
     real_shape: tuple[int, ...]
@@ -247,8 +250,13 @@ class _Run:
         broken = next((name for name, state in states.items() if not _is_finite(state)), None)
         if broken:
             raise self._diverged(f"a value of {broken} is not finite", done - 1)
-        values = recipe_json(self.recipe)
-        content = {"recipe": values, "recipe_sha256": recipe_sha256(self.recipe), "step": done, "states": states}
+        content = {
+            "recipe": recipe_json(self.recipe),
+            "recipe_sha256": recipe_sha256(self.recipe),
+            "variant": getattr(self.trainee, "variant", self.recipe.system),
+            "step": done,
+            "states": states,
+        }
         if self.path.exists():
             self.path.replace(self.previous)
         save_checkpoint(self.path, content)

@@ -33,6 +33,9 @@ class Lpips(nn.Module):
         UsageError: a file is missing or holds something else.
     """
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.stages = nn.ModuleList()

@@ -98,7 +98,7 @@ class Stylegan2:
     def __init__(self, recipe: StyleRecipe, place: Place) -> None:
         loop = recipe.training
         self.recipe, self.place = recipe, place
-        self.real_shape = (loop.batch, loop.channels, loop.size_px, loop.size_px)
+        self.real_shape: tuple[int, ...] = (loop.batch, loop.channels, loop.size_px, loop.size_px)
         shape = (loop.size_px, loop.channels, recipe.base, recipe.widest)
         self.generator = StyleGenerator(*shape, recipe.latent, recipe.mapping_depth)
         self.averaged = copy.deepcopy(self.generator).eval()

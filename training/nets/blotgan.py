@@ -85,7 +85,7 @@ class BlotCritic(nn.Module):
         self.last = nn.Linear(widths[-1] * 16, 1)
         for module in self.modules():
             # Fifteen layers without normalisation: torch's own initial weights would let the slope vanish.
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.kaiming_normal_(module.weight, SLOPE)
                 nn.init.zeros_(module.bias)
 
@@ -112,7 +112,8 @@ class _UpBlock(nn.Module):
         if self.doubles:
             inner, short = (F.interpolate(t, scale_factor=2, mode="nearest") for t in (inner, short))
         inner = F.relu(self.second_norm(self.first(inner)))
-        return short + self.second(inner)
+        out: Tensor = short + self.second(inner)
+        return out
 
 
 class _CriticBlock(nn.Module):

@@ -48,7 +48,8 @@ class SkipExcitation(nn.Module):
 
     def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
         """``fine`` [n, f, h, w] times gates in 0..1, one per picture and channel, from ``coarse`` [n, c, k, k]."""
-        return fine * self.gates(coarse)
+        gated: Tensor = fine * self.gates(coarse)
+        return gated
 
 
 class NoiseInjection(nn.Module):
@@ -204,7 +205,8 @@ class _DownBlock(nn.Module):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
-        return (self.long(x) + self.short(x)) / 2
+        mean: Tensor = (self.long(x) + self.short(x)) / 2
+        return mean
 
 
 def _up_block(wide: int, narrow: int, with_noise: bool) -> nn.Sequential:
@@ -241,9 +243,10 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int 
 
 def _initialise(module: nn.Module) -> None:
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        # Under spectral normalisation `weight` is derived from the parameter that is set here.
-        weight = module.parametrizations.weight.original if hasattr(module, "parametrizations") else module.weight
-        nn.init.normal_(weight, 0.0, 0.02)
+        # Under spectral normalisation `weight` is derived from the parameter of the name `...original`.
+        for name, parameter in module.named_parameters():
+            if name in ("weight", "parametrizations.weight.original"):
+                nn.init.normal_(parameter, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
         nn.init.zeros_(module.bias)

@@ -63,7 +63,7 @@ class Fir(nn.Module):
         taps = self.taps.to(x.dtype).expand(x.shape[1], 1, 4, 4)
         return F.conv2d(x, taps, stride=stride, padding=padding, groups=x.shape[1])
 
-    def double(self, x: Tensor) -> Tensor:
+    def doubled(self, x: Tensor) -> Tensor:
         """Zeros between the pixels, then filtered: [n, c, 2h, 2w]; a gain of 4 keeps the mean."""
         taps = self.taps.to(x.dtype).expand(x.shape[1], 1, 4, 4)
         return F.conv_transpose2d(x, taps, stride=2, padding=1, groups=x.shape[1])

@@ -81,7 +81,7 @@ class Synthesis(nn.Module):
             first = 2 * block + 1
             x = self.layers[first](x, ws[:, first])
             x = self.layers[first + 1](x, ws[:, first + 1])
-            picture = self.fir.double(picture) + to_picture(x, ws[:, first + 2])
+            picture = self.fir.doubled(picture) + to_picture(x, ws[:, first + 2])
         return picture
 
 
@@ -185,7 +185,8 @@ class _ToPicture(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        return self.conv(x, w).float() + self.bias[:, None, None]
+        picture: Tensor = self.conv(x, w).float() + self.bias[:, None, None]
+        return picture
 
 
 class _Block(nn.Module):
@@ -198,4 +199,5 @@ class _Block(nn.Module):
         self.short = EqualConv(narrow, wide, 1, halves=True, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return (leaky(self.second(leaky(self.first(x)))) + self.short(x)) / math.sqrt(2)
+        total: Tensor = leaky(self.second(leaky(self.first(x)))) + self.short(x)
+        return total / math.sqrt(2)
