@@ -7,12 +7,14 @@ from typing import Any, TypeVar
 from semscan.engine.records import (
     CalibrationId,
     Counts,
+    CueRecord,
     DocumentRecord,
     ImageRecord,
     KindRecord,
     ModelId,
     NoticeRecord,
     PanelRecord,
+    QualityRecord,
     Record,
     ReferenceRecord,
     RunRecord,
@@ -25,8 +27,14 @@ _RECORDS: dict[str, type[Record]] = {
 }
 _PARTS: dict[type[Any], dict[str, type[Any]]] = {
     RunRecord: {"tool": Tool, "model": ModelId, "calibration": CalibrationId},
-    DocumentRecord: {"counts": Counts},
-    PanelRecord: {"image": ImageRecord, "kind": KindRecord, "reference": ReferenceRecord},
+    DocumentRecord: {"counts": Counts, "cues": CueRecord},
+    PanelRecord: {
+        "image": ImageRecord,
+        "kind": KindRecord,
+        "reference": ReferenceRecord,
+        "quality": QualityRecord,
+        "cues": CueRecord,
+    },
 }
 _NO_PARTS: dict[str, type[Any]] = {}
 
@@ -57,6 +65,7 @@ def build(cls: type[Type], data: dict[str, Any]) -> Type:
         raise TypeError(f"{cls.__name__} from {type(data).__name__}")
     values = {name: tuple(value) if type(value) is list else value for name, value in data.items() if name != "type"}
     for name, part in _PARTS.get(cls, _NO_PARTS).items():
-        if data.get(name) is not None:
-            values[name] = build(part, data[name])
+        held = data.get(name)
+        if held is not None:
+            values[name] = tuple(build(part, item) for item in held) if type(held) is list else build(part, held)
     return cls(**values)
