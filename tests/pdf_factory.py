@@ -27,6 +27,7 @@ class Pdf:
     objects: dict[int, bytes] = field(default_factory=dict)
     pages: list[int] = field(default_factory=list)
     tree_entries: str = ""
+    catalogue_entries: str = ""
 
     def add(self, body: str | bytes) -> int:
         """Add an object; returns its number."""
@@ -85,7 +86,8 @@ class Pdf:
         """The file."""
         kids = " ".join(f"{number} 0 R" for number in self.pages)
         tree = f"<</Type/Pages/Count {len(self.pages)}/Kids [{kids}]{self.tree_entries}>>".encode()
-        return write_pdf({1: b"<</Type/Catalog/Pages 2 0 R>>", 2: tree, **self.objects})
+        catalogue = f"<</Type/Catalog/Pages 2 0 R{self.catalogue_entries}>>".encode()
+        return write_pdf({1: catalogue, 2: tree, **self.objects})
 
     def open(self) -> pymupdf.Document:
         """The file, opened."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from semscan.engine.geometry import Box, pixels_of
 from semscan.engine.raster import Raster
 from semscan.engine.records import PanelRecord
+
+_TOUCH_PX = 0.05
+"""A pixel of which less than this is covered is not: the edges of boxes are rounded."""
 
 Share = tuple[float, float, float, float]
 
@@ -44,10 +48,10 @@ class Seen:
         box = Box(0, 0, width, height) if self.part is None else _even(pixels_of(self.part, width, height))
         covered = tuple(
             Box(
-                max(int(x0 * width) - box.x0, 0),
-                max(int(y0 * height) - box.y0, 0),
-                min(-int(-x1 * width // 1), box.x1) - box.x0,
-                min(-int(-y1 * height // 1), box.y1) - box.y0,
+                max(math.floor(x0 * width + _TOUCH_PX) - box.x0, 0),
+                max(math.floor(y0 * height + _TOUCH_PX) - box.y0, 0),
+                min(math.ceil(x1 * width - _TOUCH_PX), box.x1) - box.x0,
+                min(math.ceil(y1 * height - _TOUCH_PX), box.y1) - box.y0,
             )
             for x0, y0, x1, y1 in self.covered
         )

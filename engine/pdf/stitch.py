@@ -217,15 +217,14 @@ def _joined(parts: list[Raster], grey: Grey, colour: _Colour | None) -> Raster:
     encodings = {part.encoding for part in parts}
     encoding = next((name for name in _LOSSIER if name in encodings), parts[0].encoding)
     alike = [part for part in parts if part.encoding == encoding]
-    qualities = [part.jpeg_q for part in alike if part.jpeg_q is not None]
-    subsampling = {part.subsampling for part in alike}
-    return Raster(
+    worst = min(alike, key=lambda part: part.jpeg_q or 0)
+    return replace(
+        worst,
         grey=grey,
-        encoding=encoding,
         components=max(part.components for part in parts),
         bits=min(part.bits for part in parts),
         sha256=sha256("".join(part.sha256 for part in parts).encode()).hexdigest(),
-        jpeg_q=min(qualities) if len(qualities) == len(alike) else None,
-        subsampling=subsampling.pop() if len(subsampling) == 1 else None,
+        subsampling=worst.subsampling if len({part.subsampling for part in alike}) == 1 else None,
         load_colour=colour,
+        cues=tuple(dict.fromkeys(cue for part in parts for cue in part.cues)),
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from pdf_factory import Pdf
+from PIL import Image
 
 from semscan.engine.examine import Examiner
 from semscan.engine.pdf import wire
@@ -30,3 +31,11 @@ def records(folder: Path, pdf: Pdf, **changes) -> list[PanelRecord]:
 def pixels(folder: Path, pdf: Pdf, **changes) -> list[np.ndarray]:
     """The pixels of each panel."""
     return [found.pixels for found in examined(folder, pdf, send_pixels=True, **changes)]
+
+
+def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """A grey picture without any line that a panel could end at, uint8 [height, width]."""
+    rng = np.random.default_rng(seed)
+    grains = Image.fromarray(rng.integers(40, 216, (height // 12, width // 12), np.uint8))
+    smooth = np.asarray(grains.resize((width, height), Image.Resampling.BICUBIC), np.float64)
+    return np.clip(smooth + rng.normal(0, 8, (height, width)), 0, 255).astype(np.uint8)
