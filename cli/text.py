@@ -115,6 +115,7 @@ class _Block:
             lines += wrapped(self._others(), self._style)
         if self._flagged:
             lines += wrapped(self._step(), self._style)
+        lines += self._cues()
         for title, wanted in (("Not assessed", False), ("Other panels, left alone", True)):
             skipped = [p for p in listed if p.status != "assessed" and wording.left_alone(p) is wanted]
             if skipped:
@@ -132,7 +133,12 @@ class _Block:
         lines = [f"{self._title()}   {words}"]
         if len(click.unstyle(lines[0])) > self._style.width:
             lines = [self._title(), f"  {words}"]
+        lines += self._cues()
         return lines + [line for notice in self._notices for line in _notice(notice, self._style)]
+
+    def _cues(self) -> list[str]:
+        said = wording.cues(self._panels)
+        return wrapped(printable(said), self._style) if said else []
 
     def _head(self) -> list[str]:
         sem, other = f"  SEM panels  {self._coverage()}", f"other panels {wording.kinds(self._counts.other)}"

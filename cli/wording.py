@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from semscan.engine.errors import Reason
-from semscan.engine.records import DocumentRecord, ImageRecord, PanelRecord
+from semscan.engine.errors import CueCode, Reason
+from semscan.engine.records import CueRecord, DocumentRecord, ImageRecord, PanelRecord
 
 CLOSING = "A flag is a prompt to look, not a finding. No flag does not show that an image is genuine."
 
@@ -47,6 +47,16 @@ _REASONS = {
     Reason.DUPLICATE_OF: "repeat of another panel",
     Reason.NO_PANELS: "no SEM panel found",
 }
+
+_CUES = {
+    CueCode.C2PA: "content credentials",
+    CueCode.DIGITAL_SOURCE_TYPE: "stated source type",
+    CueCode.GENERATION_PARAMETERS: "settings of a generator",
+    CueCode.GENERATOR_NAMED: "name of a generator",
+    CueCode.INSTRUMENT: "instrument tag",
+}
+
+_MOST_NAMED = 6
 
 _ROUNDING = 1e-6
 """Records carry tails with six decimals."""
@@ -185,6 +195,23 @@ def other_kind(panel: PanelRecord) -> str:
     if panel.kind is None or panel.kind.label == "sem":
         return ""
     return f"; taken for: {panel.kind.label}, compared with SEM"
+
+
+def cues(panels: Iterable[PanelRecord]) -> str:
+    """What the files say about the origin of their pictures, empty if they say nothing."""
+    held: dict[CueRecord, list[PanelRecord]] = {}
+    for panel in panels:
+        for cue in panel.cues:
+            held.setdefault(cue, []).append(panel)
+    said = [f"{_CUES.get(cue.code, cue.code)} ({cue.detail}) in {_few(places(found))}" for cue, found in held.items()]
+    if not said:
+        return ""
+    return f"Cues: {_few(said, '; ')}. Anybody can write or remove them; no score depends on them."
+
+
+def _few(names: list[str], between: str = ", ") -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return between.join(names[:_MOST_NAMED]) + more
 
 
 def kinds(other: dict[str, int] | None) -> str:

@@ -42,6 +42,16 @@ class Reason(StrEnum):
     NO_PANELS = "no_panels"
 
 
+class CueCode(StrEnum):
+    """What the file of a picture says about where it comes from; anybody can write it."""
+
+    C2PA = "c2pa"
+    DIGITAL_SOURCE_TYPE = "digital_source_type"
+    GENERATION_PARAMETERS = "generation_parameters"
+    GENERATOR_NAMED = "generator_named"
+    INSTRUMENT = "instrument"
+
+
 class NoticeCode(StrEnum):
     """What went wrong with an input, or with a part of it."""
 

@@ -21,7 +21,9 @@ from PIL import Image, UnidentifiedImageError
 from semscan.engine.errors import ImageUnusable, Reason
 from semscan.engine.jpegfacts import jpeg_facts
 from semscan.engine.luminance import to_luminance
+from semscan.engine.provenance import read_cues
 from semscan.engine.raster import Raster
+from semscan.engine.records import CueRecord
 
 FILE_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 
@@ -52,9 +54,10 @@ def decode_image_file(data: bytes, max_pixels: int, frames: int | None = None) -
     digest = sha256(data).hexdigest()
     if data.startswith(b"\xff\xd8"):
         return [decode_jpeg(data, max_pixels, digest)]
+    cues = read_cues(data)
     with open_image(data, FILE_FORMATS, max_pixels) as image:
         if image.format != "TIFF":
-            return [_frame_raster(image, digest)]
+            return [_frame_raster(image, digest, cues)]
         with _pillow_damage():
             total = getattr(image, "n_frames", 1)
         rasters = []
@@ -62,7 +65,7 @@ def decode_image_file(data: bytes, max_pixels: int, frames: int | None = None) -
             with _pillow_damage():
                 image.seek(index)
             check_size(*image.size, max_pixels)
-            rasters.append(_frame_raster(image, digest))
+            rasters.append(_frame_raster(image, digest, cues))
         return rasters
 
 
@@ -94,6 +97,8 @@ def decode_jpeg(data: bytes, max_pixels: int, digest: str) -> Raster:
         jpeg_q=facts.quality,
         subsampling=facts.subsampling,
         load_colour=(lambda: jpeg_colour(data, max_pixels)) if facts.components > 1 else None,
+        jpeg_tables=facts.tables,
+        cues=read_cues(data),
     )
 
 
@@ -192,7 +197,7 @@ def small_colour(image: Image.Image) -> NDArray[np.uint8]:
     return np.array(image.convert("RGB").reduce(_COLOUR_SHRINK))
 
 
-def _frame_raster(image: Image.Image, digest: str) -> Raster:
+def _frame_raster(image: Image.Image, digest: str, cues: tuple[CueRecord, ...]) -> Raster:
     bands, mode = image.getbands(), image.mode
     compression = image.info.get("compression") if image.format == "TIFF" else None
     load_pixels(image)
@@ -210,4 +215,5 @@ def _frame_raster(image: Image.Image, digest: str) -> Raster:
         bits=16 if mode.startswith("I;16") else _DEEP_BITS.get(mode, 8),
         sha256=digest,
         load_colour=load_colour,
+        cues=cues,
     )

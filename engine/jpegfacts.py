@@ -1,7 +1,8 @@
 """What a JPEG says about itself, read from its markers without decoding a pixel (ITU-T T.81, Annex B).
 
 The quality estimate sorts images into calibration strata, so it must mean the same for everyone: it is the factor of
-the Independent JPEG Group's scaling rule whose luminance table (T.81 Annex K.1) lies closest to the table in the file.
+the Independent JPEG Group's scaling rule that gives the luminance table (T.81 Annex K.1) in the file, or for tables of
+other makers the one whose table lies closest, by least squares of logarithms.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class JpegFacts:
         progressive: whether the frame is progressive.
         subsampling: ``4:2:0`` and the like; ``None`` for one component.
         quality: 1-100, the standard table nearest to the luminance table; ``None`` when the file has no such table.
+        standard: whether that is the luminance table; ``None`` like ``quality``.
         jfif: whether a JFIF marker is present.
         adobe_transform: the colour transform of the Adobe marker (0 none, 1 YCbCr, 2 YCCK); ``None`` without marker.
     """
@@ -56,8 +58,14 @@ class JpegFacts:
     progressive: bool
     subsampling: str | None
     quality: int | None
+    standard: bool | None
     jfif: bool
     adobe_transform: int | None
+
+    @property
+    def tables(self) -> str | None:
+        """``standard`` or ``other``, like :attr:`standard`."""
+        return None if self.standard is None else "standard" if self.standard else "other"
 
 
 def jpeg_facts(data: bytes) -> JpegFacts:
@@ -72,7 +80,7 @@ def jpeg_facts(data: bytes) -> JpegFacts:
     tables: dict[int, NDArray[np.int64]] = {}
     frame: tuple[int, bytes] | None = None
     jfif, adobe_transform = False, None
-    for marker, body in _segments(data):
+    for marker, body in jpeg_segments(data):
         if marker == _TABLES:
             tables.update(_quantisation_tables(body))
         elif marker in _FRAME_MARKERS and frame is None:
@@ -86,6 +94,7 @@ def jpeg_facts(data: bytes) -> JpegFacts:
     marker, body = frame
     components = body[5]
     luma_table = tables.get(body[8])
+    quality, standard = (None, None) if luma_table is None else _quality_of(tuple(luma_table.tolist()))
     return JpegFacts(
         width_px=int.from_bytes(body[3:5]),
         height_px=int.from_bytes(body[1:3]),
@@ -93,14 +102,18 @@ def jpeg_facts(data: bytes) -> JpegFacts:
         precision_bits=body[0],
         progressive=marker in _PROGRESSIVE_MARKERS,
         subsampling=_subsampling(body) if components >= 3 else None,
-        quality=None if luma_table is None else _nearest_quality(luma_table),
+        quality=quality,
+        standard=standard,
         jfif=jfif,
         adobe_transform=adobe_transform,
     )
 
 
-def _segments(data: bytes) -> list[tuple[int, bytes]]:
-    """Marker segments before the entropy-coded data; garbage between segments is skipped, as decoders do."""
+def jpeg_segments(data: bytes) -> list[tuple[int, bytes]]:
+    """Marker segments before the entropy-coded data, as marker and body, from the first start of an image on.
+
+    Garbage between segments is skipped, as decoders do.
+    """
     found: list[tuple[int, bytes]] = []
     position = data.find(b"\xff\xd8")
     while 0 <= position < len(data) - 1:
@@ -153,12 +166,10 @@ def _standard_tables() -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=256)
-def _quality_of(table: tuple[int, ...]) -> int:
+def _quality_of(table: tuple[int, ...]) -> tuple[int, bool]:
+    """The nearest quality, and whether it is met exactly."""
     # Logarithms: a step of 2 for 1 changes the data as much as 20 for 10 does, whatever the frequency.
     own = np.log(np.maximum(np.array(table, dtype=np.float64), 1.0))
-    distance = np.abs(np.log(_standard_tables()) - own).mean(axis=1)
-    return int(distance.argmin()) + 1
-
-
-def _nearest_quality(table: NDArray[np.int64]) -> int:
-    return _quality_of(tuple(int(step) for step in table))
+    distance = np.square(np.log(_standard_tables()) - own).mean(axis=1)
+    nearest = int(distance.argmin())
+    return nearest + 1, bool((_standard_tables()[nearest] == table).all())

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.records import CueRecord
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Raster:
@@ -25,6 +27,9 @@ class Raster:
         load_colour: returns a small RGB view, uint8 [h, w, 3] with h = ceil(H / s), w = ceil(W / s) for some
             s in 1, 2, 4, 8; ``None`` for an image stored with one component. Costs a second decode, so only
             called for panels that look like micrographs.
+        jpeg_tables: ``standard`` if the luminance table is one that ``jpeg_q`` stands for, ``other`` if it is only
+            the nearest one, ``None`` for other encodings.
+        cues: what the stored bytes say about where the picture comes from.
     """
 
     grey: NDArray[np.uint8]
@@ -35,3 +40,5 @@ class Raster:
     jpeg_q: int | None = None
     subsampling: str | None = None
     load_colour: Callable[[], NDArray[np.uint8]] | None = None
+    jpeg_tables: str | None = None
+    cues: tuple[CueRecord, ...] = ()

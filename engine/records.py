@@ -154,6 +154,9 @@ class ImageRecord:
     (``"83 0"``); ``ppi`` the resolution as placed on the page; ``px`` and ``bbox_px`` are (w, h) and
     (x0, y0, x1, y1).
 
+    ``jpeg_q`` is the quality of the standard table nearest to the luminance table; ``jpeg_tables`` is ``standard`` if
+    that table itself is used and ``other`` if not.
+
     ``parts`` is 1, or the number of stored images if the PDF holds the figure in strips or tiles: then ``px`` and
     ``bbox_px`` are those of the whole, ``object`` is its first part, ``jpeg_q`` the lowest of them, and ``sha256`` the
     digest of their digests, row by row.
@@ -171,6 +174,7 @@ class ImageRecord:
     bits: int | None = None
     ppi: int | None = None
     parts: int = 1
+    jpeg_tables: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +206,8 @@ class QualityRecord:
 class CueRecord:
     """What a file says about where a picture comes from; never a verdict, because anybody can write it.
 
-    ``code`` is one of the cue codes of ``docs/errors.md``; ``detail`` quotes what was found, shortened.
+    ``code`` is a :class:`semscan.engine.errors.CueCode`; ``detail`` quotes what was found, shortened. Those of a
+    document are the different ones of its panels.
     """
 
     code: str

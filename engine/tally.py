@@ -7,10 +7,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 
 from semscan.engine.calibration import Calibration
 from semscan.engine.errors import ExitCode, NoticeCode, Reason
 from semscan.engine.records import Counts, DocumentRecord, NoticeRecord, PanelRecord, SummaryRecord
+
+_MOST_CUES = 32
+"""Different cues of one document's panels that its record repeats."""
 
 
 def count_panels(panels: Iterable[PanelRecord], images: int, figures: int) -> Counts:
@@ -60,6 +64,7 @@ def document_record(
     Status: ``failed`` when an error stopped it before any panel was found; ``not_assessed`` when no panel was
     assessed; ``partly_assessed`` when a panel or a part of the document could not be; else ``assessed``.
     """
+    panels = tuple(panels)
     counts = count_panels(panels, images, figures)
     codes = [notice.code for notice in notices]
     broken = any(notice.severity == "error" for notice in notices)
@@ -83,6 +88,7 @@ def document_record(
         seconds=round(seconds, 3),
         reason=reason,
         container=container,
+        cues=tuple(islice(dict.fromkeys(cue for panel in panels for cue in panel.cues), _MOST_CUES)),
     )
 
 

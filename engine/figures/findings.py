@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from semscan.engine.errors import Reason
 from semscan.engine.geometry import Box
+from semscan.engine.pdf.affine import Rect
 from semscan.engine.pdf.wire import Found
 from semscan.engine.records import ImageRecord, PanelRecord
 
@@ -27,6 +28,7 @@ class Finding:
         smoothness: of the panel, likewise 0.
         tiles: uint8 [n, 1, T, T] to be scored, or ``None``.
         pixels: uint8 [h, w], the panel itself if the task asks for it.
+        among: boxes of all panels of its image, in reading order, if known.
     """
 
     record: PanelRecord
@@ -34,6 +36,7 @@ class Finding:
     smoothness: float = 0.0
     tiles: NDArray[np.uint8] | None = None
     pixels: NDArray[np.uint8] | None = None
+    among: tuple[Box, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -55,6 +58,7 @@ class Place:
         parts: how many stored images it is made of.
         scan: whether it is a scanned page, of which nothing is assessed: ``yes``, ``perhaps`` if it is bright like
             paper, or ``no``.
+        letters: the letters of panels, from the boxes of all panels of the image in page points.
     """
 
     record: PanelRecord
@@ -64,6 +68,7 @@ class Place:
     box_on_page: Callable[[Box, int, int], tuple[float, float, float, float] | None]
     parts: int = 1
     scan: str = "no"
+    letters: Callable[[tuple[Rect, ...]], tuple[str | None, ...]] | None = None
 
     def found(self, finding: Finding, token: str | None = None, *, paper: bool = False) -> Found:
         """The message for a panel of the image drawn here.
@@ -77,7 +82,7 @@ class Place:
             refused = replace(
                 finding.record, status="not_assessed", reason=Reason.PAGE_SCAN, detail=_SCANNED, tiles=None
             )
-            finding = Finding(refused, pixels=finding.pixels)
+            finding = Finding(refused, pixels=finding.pixels, among=finding.among)
         seen, image = finding.record, finding.record.image
         record = replace(
             self.record,
@@ -89,11 +94,30 @@ class Place:
             tiles=seen.tiles,
             reason=seen.reason,
             detail=seen.detail,
+            quality=seen.quality,
+            cues=seen.cues,
         )
         if image is not None:
             record = replace(record, bbox_pt=self.box_on_page(Box(*image.bbox_px), *image.px), image=self._here(image))
+            record = replace(record, panel=self._letter(finding, image))
         named = None if token is None or finding.tiles is None else f"{token}/{seen.index}"
         return Found(record, finding.stratum, finding.smoothness, finding.tiles, finding.pixels, named)
+
+    def lettered(self, boxes: Sequence[Rect | None]) -> tuple[str | None, ...]:
+        """The letters of all panels of the image, from their boxes in page points."""
+        known = tuple(box for box in boxes if box is not None)
+        if self.letters is None or len(known) < len(boxes):
+            return (None,) * len(boxes)
+        return self.letters(known)
+
+    def _letter(self, finding: Finding, image: ImageRecord) -> str | None:
+        index = finding.record.index
+        if self.letters is None or index is None or not 0 < index <= len(finding.among):
+            return None
+        # The boxes are those of the part of the image that is seen, the panel's own is in the whole image.
+        own, here = finding.among[index - 1], image.bbox_px
+        moved = (box.shifted(here[0] - own.x0, here[1] - own.y0) for box in finding.among)
+        return self.lettered([self.box_on_page(box, *image.px) for box in moved])[index - 1]
 
     def _here(self, image: ImageRecord) -> ImageRecord:
         return replace(image, source=self.source, object=self.object, ppi=self.ppi(*image.px), parts=self.parts)

@@ -35,6 +35,7 @@ from semscan.engine.pdf.filters import (
 from semscan.engine.pdf.guard import calling_mupdf
 from semscan.engine.pdf.identity import decoding_entries, image_identity
 from semscan.engine.pdf.syntax import Ref, Resolver, Value, numbers
+from semscan.engine.provenance import read_cues
 from semscan.engine.raster import Raster
 
 _JPEG_START, _JPEG_SEARCH_BYTES = b"\xff\xd8\xff", 1024
@@ -208,7 +209,13 @@ def _decode_dct(stored: StoredImage, data: bytes) -> tuple[Raster, masks.Samples
     raster = _raster_of(stored, _rendered(samples, space, decode, 8), count, 8)
     if plain:  # a colour key is tested on the colours, but the grey stays the stored luma
         raster = replace(raster, grey=decode_jpeg(data, stored.max_pixels, stored.sha256).grey)
-    raster = replace(raster, jpeg_q=facts.quality, subsampling=facts.subsampling)
+    raster = replace(
+        raster,
+        jpeg_q=facts.quality,
+        jpeg_tables=facts.tables,
+        subsampling=facts.subsampling,
+        cues=read_cues(data),
+    )
     return raster, masks.Samples(samples)
 
 

@@ -49,7 +49,7 @@ def panel_cells(panel: PanelRecord, path: str | None) -> dict[str, Cell]:
         panel: the record.
         path: of its document.
     """
-    image, kind, reference = panel.image, panel.kind, panel.reference
+    image, kind, reference, quality = panel.image, panel.kind, panel.reference, panel.quality
     return {
         "path": path,
         "page": panel.page,
@@ -87,6 +87,13 @@ def panel_cells(panel: PanelRecord, path: str | None) -> dict[str, Cell]:
         "image_sha256": image.sha256 if image else None,
         "panel_id": panel.panel_id,
         "doc_id": panel.doc_id,
+        "image_jpeg_tables": image.jpeg_tables if image else None,
+        "annotated": quality.annotated if quality else None,
+        "saturated": quality.saturated if quality else None,
+        "flat": quality.flat if quality else None,
+        "resampling_period_px": quality.resampling_period_px if quality else None,
+        "earlier_jpeg": "yes" if quality and quality.earlier_jpeg else None,
+        "cues": "; ".join(f"{cue.code}: {cue.detail}" for cue in panel.cues) or None,
     }
 
 
