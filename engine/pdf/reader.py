@@ -16,6 +16,7 @@ from semscan.engine.pdf.captions import Block, figure_labels, page_label, text_b
 from semscan.engine.pdf.decode import StoredImage, open_inline_image, open_pdf_image
 from semscan.engine.pdf.drawn_over import covers
 from semscan.engine.pdf.guard import MupdfError, calling_mupdf
+from semscan.engine.pdf.letters import FigureLetters, figure_letters
 from semscan.engine.pdf.placements import Placement, Placer, pixel_box_to_page, placement_ppi
 from semscan.engine.pdf.stitch import StitchedImage, open_stitched
 from semscan.engine.pdf.strips import Figure, figures_of
@@ -32,6 +33,9 @@ HEAD_BYTES = 1024
 SCAN_SHARE = 0.85
 """A picture that takes more than this of its page may be the scan of a page."""
 
+SMALLEST_FIGURE_PT = 30.0
+"""What is drawn smaller than this is a logo or an icon, and belongs to no caption."""
+
 _SCAN_SIDES_PT = (290.0, 1300.0)
 _SCAN_ASPECT = 1.65
 _MOST_STAMPED, _LEAST_RECOGNISED = 200, 40
@@ -46,6 +50,7 @@ class PlacedImage:
         page_label: printed number of the page.
         figure: label of the caption near it.
         covered: what lies over it, in shares of its width and height from the top left.
+        letters: panel letters of its figure that are text of the page.
         scan: ``yes`` if it is a scanned page, ``perhaps`` if that depends on its pixels, or ``no``.
     """
 
@@ -54,6 +59,7 @@ class PlacedImage:
     figure: str | None
     covered: tuple[Rect, ...] = ()
     scan: Scan = "no"
+    letters: FigureLetters | None = None
 
     @property
     def placement(self) -> Placement:
@@ -126,21 +132,28 @@ class PdfReader:
             drawing = self._placer.page(index)
             if not drawing.placements:
                 return [], None
+            figures = figures_of(drawing.placements, self._placer.resolver)
             label = page_label(self._doc, index)
-            with calling_mupdf():
-                page = self._doc[index]
-            blocks = text_blocks(page)
+            # Most of the time that a page takes goes into its text, which logos and icons have no need of.
+            blocks = self._text(index) if any(_large(figure.placement) for figure in figures) else []
         except ValueError as error:
             return [], f"the page cannot be read: {error}"
-        figures = figures_of(drawing.placements, self._placer.resolver)
-        names = figure_labels(blocks, [figure.placement for figure in figures])
+        named = iter(figure_labels(blocks, [figure.placement for figure in figures if _large(figure.placement)]))
+        names = [next(named) if _large(figure.placement) else None for figure in figures]
         over = covers(figures, drawing.placements, drawing.marks, _visible_lines(blocks))
+        visible = [row for row in zip(figures, names, over, strict=True) if not row[2].hidden]
+        boxes = [figure.placement.bbox_pt for figure, _, _ in visible]
+        letters = figure_letters(blocks, [name for _, name, _ in visible], boxes)
         placed = [
-            PlacedImage(figure, label, name, cover.boxes, _scan(figure.placement, drawing.size_pt, blocks))
-            for figure, name, cover in zip(figures, names, over, strict=True)
-            if not cover.hidden
+            PlacedImage(figure, label, name, cover.boxes, _scan(figure.placement, drawing.size_pt, blocks), own)
+            for (figure, name, cover), own in zip(visible, letters, strict=True)
         ]
         return placed, None
+
+    def _text(self, index: int) -> list[Block]:
+        with calling_mupdf():
+            page = self._doc[index]
+        return text_blocks(page)
 
     def open_image(self, image: PlacedImage, max_pixels: int) -> StoredImage | StitchedImage:
         """A drawn picture, read but not decoded.
@@ -157,6 +170,11 @@ class PdfReader:
         if placement.xref:
             return open_pdf_image(self._doc, placement.xref, max_pixels, self._placer.resolver)
         return open_inline_image(self._doc, placement, max_pixels)
+
+
+def _large(placement: Placement) -> bool:
+    x0, y0, x1, y1 = placement.bbox_pt
+    return min(x1 - x0, y1 - y0) >= SMALLEST_FIGURE_PT
 
 
 def _visible_lines(blocks: Sequence[Block]) -> list[Rect]:

@@ -77,20 +77,20 @@ def read_value(text: bytes, position: int, depth: int = 0) -> tuple[Value, int]:
     if match is None:
         return Keyword(""), len(text)
     token, end = match[0], match.end()
-    if match["ref"]:
+    kind = token[:1]
+    if kind == b"/":
+        name = token[1:].decode("latin-1")
+        return Name(_NAME_ESCAPE.sub(_escaped_character, name) if "#" in name else name), end
+    if match.lastgroup == "ref":
         return Ref(int(token.split()[0])), end
-    if token == b"(":
+    if kind == b"(":
         end = string_end(text, match.start())
         return _unescape(text[match.start() + 1 : end - 1]), end
-    if depth >= MAX_NESTING and token in (b"[", b"<<"):
-        return None, end
-    if token == b"[":
-        return _read_array(text, end, depth)
+    if kind == b"[":
+        return _read_array(text, end, depth) if depth < MAX_NESTING else (None, end)
     if token == b"<<":
-        return _read_dict(text, end, depth)
-    if token.startswith(b"/"):
-        return Name(_NAME_ESCAPE.sub(lambda code: chr(int(code[1], 16)), token[1:].decode("latin-1"))), end
-    if token.startswith(b"<"):
+        return _read_dict(text, end, depth) if depth < MAX_NESTING else (None, end)
+    if kind == b"<":
         digits = _NOT_HEX.sub(b"", token)
         return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode()), end
     return _atom(token), end
@@ -127,6 +127,7 @@ class Resolver:
 
     def __init__(self, doc: pymupdf.Document) -> None:
         self.doc = doc
+        self._objects = doc.xref_length()
         self._cache: dict[int, Value] = {}
 
     def trim(self) -> None:
@@ -161,7 +162,7 @@ class Resolver:
 
     def _object(self, xref: int) -> Value:
         if xref not in self._cache:
-            if not 0 < xref < self.doc.xref_length():
+            if not 0 < xref < self._objects:
                 return None
             try:
                 with calling_mupdf():
@@ -170,6 +171,10 @@ class Resolver:
                 return None
             self._cache[xref] = parse(text.encode("latin-1", "replace"))
         return self._cache[xref]
+
+
+def _escaped_character(code: re.Match[str]) -> str:
+    return chr(int(code[1], 16))
 
 
 def _read_array(text: bytes, position: int, depth: int) -> tuple[Value, int]:
