@@ -95,6 +95,7 @@ def placed_image(reader: PdfReader, image: PlacedImage, doc_id: str, task: Task)
         box_on_page=image.box_on_page,
         parts=len(image.parts),
         scan="no" if task.all_images else image.scan,
+        letters=image.letters.of if image.letters else None,
     )
     return Image(
         key=image.name if all(part.xref for part in image.parts) else prefix,

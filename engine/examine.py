@@ -212,7 +212,8 @@ class _Examination:
         return self._send(Found(replace(record, status="not_assessed", reason=reason, detail=detail)))
 
     def _report_again(self, place: Place, twins: list[PanelRecord]) -> None:
-        for twin in twins:
+        boxes = [place.box_on_page(Box(*seen.bbox_px), *seen.px) if (seen := twin.image) else None for twin in twins]
+        for twin, box, letter in zip(twins, boxes, place.lettered(boxes), strict=True):
             _, slash, index = twin.panel_id.partition("/")
             record = replace(
                 place.record,
@@ -222,10 +223,9 @@ class _Examination:
                 index=twin.index,
                 of=twin.of,
                 duplicate_of=twin.panel_id,
+                panel=letter,
+                bbox_pt=box or place.record.bbox_pt,
             )
-            if twin.image is not None:
-                box, size = twin.image.bbox_px, twin.image.px
-                record = replace(record, bbox_pt=place.box_on_page(Box(*box), *size))
             self._skip(record, Reason.DUPLICATE_OF, f"the same image as panel {twin.panel_id}")
 
 
