@@ -58,7 +58,8 @@ class Survey:
             boxes = split_panels(raster.grey)
         colour = _Once(raster.load_colour)
         for index, box in enumerate(boxes, 1):
-            yield self._panel(_describe(raster, box, index, len(boxes)), raster, box, colour, covered)
+            found = self._panel(_describe(raster, box, index, len(boxes)), raster, box, colour, covered)
+            yield replace(found, among=tuple(boxes))
 
     def _panel(self, record: PanelRecord, raster: Raster, box: Box, colour: _Once, covered: tuple[Box, ...]) -> Finding:
         pixels = _crop(raster.grey, box) if self.task.send_pixels else None
