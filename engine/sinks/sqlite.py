@@ -40,6 +40,8 @@ CREATE TABLE summary (record TEXT NOT NULL);
 CREATE INDEX panel_by_tail ON panel (tail) WHERE level IN ('look', 'note');
 """
 
+_DELETE = "DELETE FROM document WHERE container = ? AND path = ?"
+
 _IRRELEVANT = ("jobs", "batch_size", "timeout_s", "memory_mib")
 """Options that do not change a record."""
 
@@ -88,9 +90,12 @@ class SqliteSink:
 
     def done(self) -> Iterator[tuple[tuple[str, ...], str, int, int | None]]:
         """Documents that need not be done again: containers, path, size in bytes, time of last change in ns."""
-        query = "SELECT container, path, bytes, modified_ns FROM document"
-        for container, path, size, modified in self._db.execute(query):
-            yield tuple(json.loads(container)), path, size, modified
+        # A name that is no valid Unicode stands escaped in its column, and exactly in its record.
+        escaped = "CASE WHEN instr(path, char(92)) THEN record END"
+        query = f"SELECT container, path, bytes, modified_ns, {escaped} FROM document"
+        for container, path, size, modified, record in self._db.execute(query):
+            exact = json.loads(record)["path"] if record else path
+            yield tuple(json.loads(container)), exact, size, modified
 
     def start(self, run: RunRecord) -> RunRecord:
         """Begin or continue the run; returns the record of the run that the database now describes."""
@@ -116,7 +121,7 @@ class SqliteSink:
     def forget(self, container: tuple[str, ...], path: str) -> None:
         """Remove a document that changed or is gone."""
         with self._guard():
-            self._db.execute("DELETE FROM document WHERE container = ? AND path = ?", (json.dumps(container), path))
+            self._db.execute(_DELETE, (json.dumps(container), _text(path)))
 
     def records(self, container: tuple[str, ...] | None = None, path: str = "") -> Iterator[Record]:
         """Every record of one document, or without arguments of every document so far in the order of a scan."""
@@ -125,7 +130,7 @@ class SqliteSink:
         if container is not None:
             query, values = (
                 "SELECT id, record FROM document WHERE container = ? AND path = ?",
-                (json.dumps(container), path),
+                (json.dumps(container), _text(path)),
             )
         for identity, text in self._db.execute(query, values):
             yield record_from_json(json.loads(text))
@@ -177,13 +182,13 @@ class SqliteSink:
     def _begin(self, record: DocumentRecord) -> None:
         self._db.execute("BEGIN")
         container = json.dumps(record.container)
-        self._db.execute("DELETE FROM document WHERE container = ? AND path = ?", (container, record.path))
+        self._db.execute(_DELETE, (container, _text(record.path)))
         counts, modified = record.counts, modified_ns(record.container, record.path)
         row = (record.path, container, record.bytes, modified, record.doc_id, record.status)
         cursor = self._db.execute(
             "INSERT INTO document (path, container, bytes, modified_ns, doc_id, status, assessed, flagged, record) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*row, counts.assessed, counts.flagged, _json(record)),
+            _texts(*row, counts.assessed, counts.flagged, _json(record)),
         )
         self._document, self._position = cursor.lastrowid, 0
 
@@ -192,7 +197,7 @@ class SqliteSink:
         values = (record.panel_id, record.page, record.figure, record.status, record.reason, record.level)
         self._db.execute(
             "INSERT INTO panel VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (self._document, self._position, *values, record.score, record.tail, _json(record)),
+            _texts(self._document, self._position, *values, record.score, record.tail, _json(record)),
         )
 
     def _add_notice(self, record: NoticeRecord) -> None:
@@ -201,7 +206,7 @@ class SqliteSink:
         if owner is None:
             self._commit()
         self._position += 1
-        values = (owner, self._position, record.severity, record.code, record.path, _json(record))
+        values = _texts(owner, self._position, record.severity, record.code, record.path, _json(record))
         self._db.execute("INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def _names(self, path: str) -> bool:
@@ -253,6 +258,15 @@ def modified_ns(container: tuple[str, ...], path: str) -> int | None:
         return Path(container[0] if container else path).stat().st_mtime_ns
     except OSError:
         return None
+
+
+def _text(text: str) -> str:
+    """Text as a column can hold it: what is no valid Unicode is escaped, as in JSON."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _texts(*values: object) -> tuple[object, ...]:
+    return tuple(_text(value) if isinstance(value, str) else value for value in values)
 
 
 def _json(record: Record) -> str:

@@ -64,6 +64,19 @@ def test_records_come_back_as_they_went_in(tmp_path):
         assert db.execute("SELECT count(*) FROM summary").fetchone() == (1,)
 
 
+def test_names_that_are_no_valid_unicode_are_kept_exactly(tmp_path):
+    odd = [document("caf\udce9.pdf"), replace(panel("p\ud800"), figure="Fig. \udfff")]
+    odd.append(NoticeRecord("warning", "page_damaged", "caf\udce9.pdf", "x"))
+    sink = written(tmp_path / "run.sqlite", RUN, *odd, *group("a\\b.pdf"))
+    sink.write(SUMMARY)
+    assert list(sink.records()) == [*odd, *group("a\\b.pdf")]
+    assert list(sink.records((), "caf\udce9.pdf")) == odd
+    assert [path for _, path, _, _ in sink.done()] == ["caf\udce9.pdf", "a\\b.pdf"]
+    sink.forget((), "caf\udce9.pdf")
+    assert list(sink.records()) == group("a\\b.pdf")
+    sink.close()
+
+
 def test_a_document_cut_off_by_a_kill_is_not_there(tmp_path):
     path = tmp_path / "run.sqlite"
     sink = written(path, RUN, *group("a.pdf"), *group("b.pdf")[:2])
