@@ -1,8 +1,8 @@
 """Where an instrument's information bar ends and its micrograph begins.
 
-Microscopes write a strip with the voltage, the magnification and a scale bar below (rarely above) the picture:
-text on a flat black, white or grey ground, with a sharp straight edge. Its pixels are drawn, not measured, so it
-must not reach the detector. The rules below are our own; they were checked on bars of six makers.
+Microscopes write a strip with the voltage, the magnification and a scale bar below (rarely above or beside) the
+picture: text on a flat black, white or grey ground, with a sharp straight edge. Its pixels are drawn, not measured, so
+it must not reach the detector. The rules below are our own; they were checked on bars of six makers.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from semscan.engine.geometry import Box
 
 _SMALLEST_SIDE_PX = 64
+_EDGE_COLUMNS = 4
 _TALLEST_SHARE = 0.28
 _SHORTEST_PX = 9
 _SHORTEST_SHARE = 0.018
@@ -26,6 +27,7 @@ _MARK_CONTRAST = 60
 _MARKS_IN_TEXT_ROW = 6
 _TEXT_ROWS = 4
 _ODD_SHARE = 0.16
+_ODD_SHARE_IF_PLAIN = 0.3
 _FLAT_ROWS_SHARE = 0.1
 _FLATNESS = 4
 _FLAT_SHARE = 0.8
@@ -54,10 +56,10 @@ class _Strip:
 def trim_data_bar(grey: NDArray[np.uint8], box: Box) -> Box:
     """Take the instrument's information bar off a panel.
 
-    A bar is a strip along the bottom or the top edge that is at most 28 % of the panel's height, with rows of text
-    or marks on a flat ground of one grey level and a straight edge towards the picture. It spans the whole width,
-    or is an inset box over at least 40 % of the width near the edge. Text written straight onto the picture without
-    a ground of its own is not a bar and stays.
+    A bar is a strip along the bottom, the top or a side that is at most 28 % of the panel's height or width, with
+    lines of text or marks on a flat ground of one grey level and a straight edge towards the picture. It spans the
+    whole edge, or is an inset box over at least 40 % of the edge, near it. Text written straight onto the picture
+    without a ground of its own is not a bar and stays.
 
     Args:
         grey: uint8 [H, W], the stored image.
@@ -69,10 +71,23 @@ def trim_data_bar(grey: NDArray[np.uint8], box: Box) -> Box:
     if box.short_side < _SMALLEST_SIDE_PX:
         return box
     panel = grey[box.y0 : box.y1, box.x0 : box.x1]
-    below = _bar_height(panel[::-1])
-    if below:
+    if below := _bar_height(panel[::-1]):
         return box._replace(y1=box.y1 - below)
-    return box._replace(y0=box.y0 + _bar_height(panel))
+    if above := _bar_height(panel):
+        return box._replace(y0=box.y0 + above)
+    # Bars at a side are rare, and looking for them costs as much again: only where the edge itself is of one level.
+    if _is_one_level(panel[:, -_EDGE_COLUMNS:]) and (right := _bar_height(panel.T[::-1])):
+        return box._replace(x1=box.x1 - right)
+    if _is_one_level(panel[:, :_EDGE_COLUMNS]) and (left := _bar_height(panel.T)):
+        return box._replace(x0=box.x0 + left)
+    return box
+
+
+def _is_one_level(edge: NDArray[np.uint8]) -> bool:
+    """Whether most of a strip lies around one grey level."""
+    signed = edge.astype(np.int16)
+    near: NDArray[np.bool_] = np.abs(signed - np.int16(np.median(signed))) <= max(_TOLERANCES) // 2
+    return float(near.mean()) >= _GROUND_IN_EDGE_ROW
 
 
 def _bar_height(panel: NDArray[np.uint8]) -> int:
@@ -146,7 +161,8 @@ def _is_bar(distance: NDArray[np.int16], ground: NDArray[np.float64], plain: boo
     # noise. Anything else means that the picture goes on here.
     odd = np.count_nonzero((distance > max(_TOLERANCES)) & ~marks) / distance.size
     flat = distance[ground >= _GROUND_IN_EDGE_ROW]
-    if text_rows < _TEXT_ROWS or odd > _ODD_SHARE or len(flat) < _FLAT_ROWS_SHARE * len(distance):
+    most_odd = _ODD_SHARE_IF_PLAIN if plain else _ODD_SHARE  # small print is half grey where it was scaled down
+    if text_rows < _TEXT_ROWS or odd > most_odd or len(flat) < _FLAT_ROWS_SHARE * len(distance):
         return False
     # Drawn ground has neither noise nor shading; a smooth micrograph under a label has both. Between text and a
     # hard edge JPEG makes even drawn ground uneven, which is forgiven where the step to the picture is plain.

@@ -203,7 +203,8 @@ def _drawn(marks: _Marks, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         clear = (marks.sharp >= 0.75) & (marks.plain >= 0.5)
         drawn |= letters & corner & clear & (marks.height >= 8)
         slim = marks.area <= 0.6 * marks.width * marks.height
-        drawn |= clear & (marks.sharp >= 0.85) & (marks.ragged <= 1.3) & (marks.area >= 40) & slim
+        smooth = (marks.ragged <= 1.3) | ((marks.ragged <= 3) & (marks.plain >= 0.95) & (marks.sharp >= 0.95))
+        drawn |= clear & (marks.sharp >= 0.85) & smooth & (marks.area >= 40) & slim
     return drawn
 
 

@@ -67,6 +67,19 @@ def test_a_bar_at_the_top():
     assert trim_data_bar(grey, whole(grey)) == Box(0, 40, 640, 480)
 
 
+@pytest.mark.parametrize("ground", [0, 255])
+def test_a_bar_at_a_side(ground):
+    grey = np.ascontiguousarray(with_bar(480, 640, 40, ground, 255 - ground, lines=2).T)
+    assert trim_data_bar(grey, whole(grey)) == Box(0, 0, 440, 640)
+    assert trim_data_bar(grey[:, ::-1], whole(grey)) == Box(40, 0, 480, 640)
+
+
+def test_small_print_that_was_scaled_down_is_a_bar_where_its_edge_is_plain():
+    large = Image.fromarray(with_bar(948, 1336, 60, 0, 255, lines=2))
+    grey = np.asarray(large.resize((334, 237), Image.Resampling.LANCZOS))
+    assert trim_data_bar(grey, whole(grey)).y1 in (221, 222, 223)
+
+
 def test_an_inset_bar_goes_with_what_is_below_it():
     grey = texture(484, 712, 2).copy()
     inset = with_bar(200, 560, 42, 0, 255)[-42:]
