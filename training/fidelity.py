@@ -60,9 +60,9 @@ class Fidelity:
         spectrum: float64 [size / 2], mean log10 power of the generated tiles by frequency.
         spectrum_genuine: the same of genuine tiles of the split trained on.
         kid: squared kernel distance to genuine tiles, times 1000.
-        kid_floor: of two draws of genuine tiles from each other.
-        fid: Frechet distance.
-        fid_floor: of two draws of genuine tiles.
+        kid_floor: the same of as many other genuine tiles.
+        fid: Frechet distance to genuine tiles.
+        fid_floor: the same of as many other genuine tiles.
         smoothness_auc: chance that a generated tile is rougher than a genuine one.
     """
 
@@ -94,7 +94,7 @@ def measure(
     Args:
         made: uint8 [n, 1, s, s], generated.
         trained: genuine tiles of the pictures trained on, drawn as for the training.
-        again: as many, another draw of the same.
+        again: another draw of the same; as many as generated tiles are used for the floors.
         unseen: genuine tiles of pictures that the generator never saw.
         encoder: a trained autoencoder for the features.
         lpips: with weights, or ``None`` for the substitute.
@@ -102,7 +102,9 @@ def measure(
     look: Callable[[Tiles, Tiles], Floats] = (
         pyramid_distances if lpips is None else lambda a, b: lpips_distances(lpips, a, b)
     )
-    features = [encoder_features(encoder, tiles) for tiles in (made, trained, again)]
+    features = [encoder_features(encoder, tiles) for tiles in (made, trained, again[: len(made)])]
+    # Features of very different size would leave the distances to the largest few.
+    features = [(x - features[1].mean(0)) / features[1].std(0).clip(1e-9) for x in features]
     rough = [np.array([smoothness(tile[0]) for tile in tiles]) for tiles in (trained, made)]
     return Fidelity(
         SUBSTITUTE if lpips is None else LPIPS,

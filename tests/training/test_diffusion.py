@@ -174,12 +174,12 @@ def recipe(steps, **training):
     return DdpmRecipe("t", loop, unet=SMALL, lr=2e-3, warm_up=10, sampling_steps=20, ema=0.98)
 
 
-def test_ddpm_resumes_bit_equal_and_samples_by_seed(tmp_path):
-    system = System(DdpmRecipe, Ddpm, from_tiles)
-    train(system, recipe(20), None, tmp_path / "whole")
+class Stop(Exception):
+    pass
 
-    class Stop(Exception):
-        pass
+
+def train_whole_and_cut(kind, build, values, tmp_path):
+    """One run in one go and one that is stopped after 15 steps and resumed; the states of both."""
 
     def interrupted(recipe, data):
         draw, calls = from_tiles(recipe, data), iter(range(15))
@@ -191,11 +191,16 @@ def test_ddpm_resumes_bit_equal_and_samples_by_seed(tmp_path):
 
         return batches
 
+    train(System(kind, build, from_tiles), values, None, tmp_path / "whole")
     with pytest.raises(Stop):
-        train(System(DdpmRecipe, Ddpm, interrupted), recipe(20), None, tmp_path / "cut")
+        train(System(kind, build, interrupted), values, None, tmp_path / "cut")
     assert load_checkpoint(tmp_path / "cut" / "checkpoint.pt")["step"] == 10
-    train(system, recipe(20), None, tmp_path / "cut", resume=True)
-    states = [load_checkpoint(tmp_path / name / "checkpoint.pt")["states"] for name in ("whole", "cut")]
+    train(System(kind, build, from_tiles), values, None, tmp_path / "cut", resume=True)
+    return [load_checkpoint(tmp_path / name / "checkpoint.pt")["states"] for name in ("whole", "cut")]
+
+
+def test_ddpm_resumes_bit_equal_and_samples_by_seed(tmp_path):
+    states = train_whole_and_cut(DdpmRecipe, Ddpm, recipe(20), tmp_path)
     for part in ("unet", "average"):
         assert all(torch.equal(states[0][part][key], states[1][part][key]) for key in states[0][part])
     loaded = load_trainee(tmp_path / "cut" / "checkpoint.pt")
@@ -259,6 +264,12 @@ def test_latent_model_stands_alone_and_leaves_its_autoencoder_alone(tmp_path, va
     pictures = loaded.sample(3, seed=7)
     assert pictures.shape == (3, 1, 32, 32)
     assert np.array_equal(pictures, loaded.sample(3, seed=7))
+
+
+def test_latent_model_resumes_bit_equal(tmp_path, vae):
+    states = train_whole_and_cut(LatentRecipe, LatentDdpm, latent_recipe(vae), tmp_path)
+    for part in ("unet", "average", "space"):
+        assert all(torch.equal(states[0][part][key], states[1][part][key]) for key in states[0][part])
 
 
 def test_a_missing_or_different_autoencoder_is_refused(tmp_path, vae):

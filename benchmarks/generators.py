@@ -1,0 +1,274 @@
+"""How good is every generator? From the packs to ``docs/results/generators.md``, with plots and sheets of samples.
+
+``python benchmarks/generators.py --data DIR --encoder runs/autoencoders/vae.pt`` writes the page anew. The sentences on
+quality are written by whoever looked at the sheets, in ``training/packs/seen.toml``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from machine import fingerprint
+from numpy.typing import NDArray
+from PIL import Image
+from plots import Line, Panel, draw, histogram
+
+from semscan.training import packs
+from semscan.training.autoencoders import load_autoencoder
+from semscan.training.crops import DataRecipe, load_recipe_pool
+from semscan.training.fidelity import Fidelity, measure
+from semscan.training.packs import Pack, list_packs, read_pack
+from semscan.training.perceptual import Lpips
+from semscan.training.pictures import grid_of
+from semscan.training.recipe import build_recipe, read_system
+from semscan.training.systems import GENERATORS, find_system
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPES = ROOT / "training" / "recipes"
+GENUINE = {64: 768, 128: 256}
+SHOWN = {64: 36, 128: 16}
+Source = Callable[[int, int], NDArray[np.uint8]]
+
+
+def genuine_source(manifest: dict[str, Any], data: Path, *, unseen: bool) -> Source:
+    """Genuine tiles drawn as the generator's training drew them, or likewise of pictures that it never saw.
+
+    Returns:
+        a function of a number of tiles and a seed.
+    """
+    values, size = manifest["recipe"], 0
+    other = "train" if manifest["trained_on"] == "test" else "test"
+    if manifest["system"] in ("autoencoders", "inpaint"):
+        size = values.get("size_px", 128)
+        domain = replace(DataRecipe(), split=other if unseen else manifest["trained_on"])
+    elif manifest["trained_on"] == "composed":
+        if unseen:
+            values = {**values, "seed": values["seed"] + 1_000}
+        system = find_system(manifest["system"])
+        batches = system.batches(build_recipe(system.recipe, values), data)
+
+        def composed(count: int, seed: int) -> NDArray[np.uint8]:
+            rng, drawn = np.random.default_rng([seed, 77]), []
+            while sum(map(len, drawn)) < count:
+                tiles = batches(rng)
+                drawn.append(tiles.reshape(-1, *tiles.shape[-3:]))
+            return np.concatenate(drawn)[:count]
+
+        return composed
+    else:
+        size = values["training"]["size_px"]
+        table = values["domain_b"] if "domain_b" in values else values["data"]
+        domain = build_recipe(DataRecipe, table)
+        if unseen:
+            domain = replace(domain, split=other, sources=())
+    pool = load_recipe_pool(domain, data, 1)
+    return lambda count, seed: pool.draw_as(domain, np.random.default_rng([seed, 77]), count, size)
+
+
+def report(found: dict[str, list[Pack]], data: Path, encoder_path: Path, lpips: Path | None, folder: Path) -> list[Any]:
+    """Measure every generator and draw its plots; returns one dictionary for each."""
+    encoder, net = load_autoencoder(encoder_path), Lpips(lpips) if lpips else None
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for name, checkpoints in found.items():
+        print(name, file=sys.stderr, flush=True)
+        manifest = checkpoints[-1].manifest
+        seen, unseen = (genuine_source(manifest, data, unseen=flag) for flag in (False, True))
+        count = GENUINE.get(checkpoints[-1].tiles.shape[-1], 256)
+        genuine = seen(count, 1), seen(count, 2), unseen(count, 3)
+        results = [measure(pack.tiles, *genuine, encoder, net) for pack in checkpoints]
+        stem = name.replace("/", "-")
+        tiles = checkpoints[-1].tiles
+        Image.fromarray(grid_of(tiles[: SHOWN.get(tiles.shape[-1], 16)])).save(folder / f"{stem}.png", optimize=True)
+        (folder / f"{stem}.svg").write_text(plot(results[-1], tiles.shape[-1]), encoding="utf-8")
+        rows.append(row(name, checkpoints, results))
+    return rows
+
+
+def row(name: str, checkpoints: list[Pack], results: list[Fidelity]) -> dict[str, Any]:
+    """What the page says of one generator."""
+    manifest, last = checkpoints[-1].manifest, results[-1]
+    nearness = ("mse_trained", "mse_unseen", "seen_trained", "seen_unseen")
+    return {
+        "name": name,
+        "manifest": {key: value for key, value in manifest.items() if key != "recipe"},
+        "settings": settings(manifest),
+        "perceptual": last.perceptual,
+        "tiles": len(checkpoints[-1].tiles),
+        "size_px": checkpoints[-1].tiles.shape[-1],
+        **{f"{key}_least": float(np.median(getattr(last, key).least)) for key in nearness},
+        **{f"{key}_mean": float(np.mean(getattr(last, key).mean)) for key in nearness},
+        "least_of_all_mse": float(last.mse_trained.least.min()),
+        "kid": last.kid,
+        "kid_floor": last.kid_floor,
+        "fid": last.fid,
+        "fid_floor": last.fid_floor,
+        "smoothness_auc": last.smoothness_auc,
+        "high_excess_db": last.high_excess_db,
+        "by_step": [
+            {"step": pack.manifest["step"], "kid": result.kid, "smoothness_auc": result.smoothness_auc}
+            for pack, result in zip(checkpoints, results, strict=True)
+        ],
+    }
+
+
+def settings(manifest: dict[str, Any]) -> str:
+    """The settings that matter, in words."""
+    values = manifest["recipe"]
+    loop = values.get("training", values)
+    words = [f"{loop[key]} {key}" for key in ("steps", "batch") if key in loop]
+    size = loop.get("size_px", loop.get("crop_px"))
+    words += [f"{size} px"] if size else []
+    words += ["bfloat16"] if loop.get("amp") else []
+    words += [f"width {values['width']}"] if "width" in values else []
+    return ", ".join(words)
+
+
+def plot(result: Fidelity, size: int) -> str:
+    """Least distances as in figures 4.2 and 4.4 of the thesis, and the spectra."""
+    panels = []
+    pairs = (
+        ("least mean squared error", "squared grey levels", result.mse_trained.least, result.mse_unseen.least),
+        ("least perceptual distance", result.perceptual, result.seen_trained.least, result.seen_unseen.least),
+    )
+    for title, label, trained, unseen in pairs:
+        edges = np.linspace(0, max(trained.max(), unseen.max()), 30)
+        lines = [histogram("to pictures trained on", trained, edges), histogram("to unseen ones", unseen, edges)]
+        panels.append(Panel(title, label, lines))
+    cycles = np.arange(1, len(result.spectrum)) / size
+    spectra = [
+        Line("generated", cycles, result.spectrum[1:]),
+        Line("genuine", cycles, result.spectrum_genuine[1:]),
+    ]
+    return draw([*panels, Panel("radial power spectrum, log10", "cycles per pixel", spectra)])
+
+
+def not_trained(names: set[str]) -> list[str]:
+    """Shipped recipes of generators without a pack."""
+    recipes = {path.stem: read_system(path) for path in sorted(RECIPES.glob("*.toml"))}
+    known = {*GENERATORS, "inpaint", "autoencoders"}
+    return [recipe for recipe, system in recipes.items() if system in known and recipe not in names]
+
+
+def markdown(result: dict[str, Any], seen: dict[str, str]) -> str:
+    """The page."""
+    mark = result["fingerprint"]
+    rows = result["generators"]
+    lines = [
+        "# The generators",
+        "",
+        f"Written by `{mark['command']}` from the packs in `training/packs`. {mark['cpu']}, {mark['cores_usable']} "
+        f"cores, {mark['system']}, Python {mark['python']}, revision {mark['revision']}. The times are those of "
+        "trainings at low priority on two cores that other work shared.",
+        "",
+        "Tiles from *trained on: train* generators may teach a detector; those of *test* saw other sources only and "
+        "are for testing. Distances go from each generated tile to random genuine tiles, drawn as the training drew "
+        "them. Least distances are medians over the generated tiles; other sources also show other materials, so even "
+        "an honest generator may be nearer to what it was trained on, and only a least distance near zero speaks of "
+        "repeating. "
+        f"The perceptual distance is: {', '.join(sorted({r['perceptual'] for r in rows}))}. KID and FID are computed "
+        f"on our own feature network, the encoder of {result['encoder']}, not on Inception; *floor* is that of as many "
+        "genuine tiles. Smoothness AUC is the chance that a generated tile is rougher than a genuine one: "
+        "near .5 is best. Excess is the power of the upper half of the frequencies over that of genuine tiles.",
+        "",
+        "| generator | trained on | steps | minutes | KID x 1000 (floor) | FID (floor) | smoothness AUC | excess, dB |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for r in rows:
+        minutes = f"{r['manifest']['seconds'] / 60:.0f}" if "seconds" in r["manifest"] else "-"
+        origin = r["manifest"]
+        lines.append(
+            f"| [{r['name']}](#{anchor(r['name'])}) | {origin['trained_on']} | {origin['step']} | {minutes} "
+            f"| {r['kid']:.2f} ({r['kid_floor']:.2f}) | {r['fid']:.2f} ({r['fid_floor']:.2f}) "
+            f"| {r['smoothness_auc']:.2f} | {r['high_excess_db']:+.1f} |"
+        )
+    lines += ["", "Recipes that ship and were **not trained**: " + ", ".join(result["not_trained"]) + ".", ""]
+    for r in rows:
+        lines += section(r, seen.get(r["name"], "Nobody has looked at these samples yet."))
+    return "\n".join(lines)
+
+
+def section(r: dict[str, Any], sentence: str) -> list[str]:
+    """One generator on the page."""
+    stem, manifest = r["name"].replace("/", "-"), r["manifest"]
+    parameters = ", ".join(f"{name} {count:,}" for name, count in manifest.get("parameters", {}).items())
+    steps = "; ".join(f"step {s['step']}: {s['kid']:.2f}, {s['smoothness_auc']:.2f}" for s in r["by_step"])
+    facts = [f"**{manifest['variant']}**, {r['settings']}; stopped at step {manifest['step']}"]
+    facts += [f"parameters: {parameters}"] if parameters else []
+    facts += [f"reconstructs crops at {manifest['psnr_db']:.1f} dB"] if "psnr_db" in manifest else []
+    facts += [
+        f"recipe {manifest['recipe_sha256'][:12]}, {r['tiles']} tiles of {r['size_px']} px, seed {manifest['seed']}"
+    ]
+    facts += [f"KID and smoothness AUC by checkpoint: {steps}"] if len(r["by_step"]) > 1 else []
+    return [
+        f"## {r['name']}",
+        "",
+        sentence,
+        "",
+        *(f"* {fact}" for fact in facts),
+        "",
+        f"![samples](generators/{stem}.png)",
+        "",
+        f"![distances and spectra](generators/{stem}.svg)",
+        "",
+        "| distance | to pictures trained on: least, mean | to unseen ones: least, mean |",
+        "|---|---|---|",
+        *(
+            f"| {label} | {r[f'{key}_trained_least']:.4g}, {r[f'{key}_trained_mean']:.4g} "
+            f"| {r[f'{key}_unseen_least']:.4g}, {r[f'{key}_unseen_mean']:.4g} |"
+            for key, label in (("mse", "mean squared error"), ("seen", r["perceptual"]))
+        ),
+        "",
+    ]
+
+
+def anchor(name: str) -> str:
+    """The link target that Markdown viewers make of a heading."""
+    return name.lower().replace("/", "")
+
+
+def find_packs() -> dict[str, list[Pack]]:
+    """Packs by generator, its checkpoints by step."""
+    found: dict[str, list[Pack]] = {}
+    for path in [*list_packs(), *list_packs(packs.TEST_FOLDER)]:
+        pack = read_pack(path)
+        found.setdefault(pack.manifest["generator"], []).append(pack)
+    return {name: sorted(group, key=lambda p: p.manifest["step"]) for name, group in found.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the genuine micrographs")
+    parser.add_argument("--encoder", type=Path, required=True, help="checkpoint of an autoencoder, for the features")
+    parser.add_argument("--lpips", type=Path, help="folder with the weights of LPIPS; the substitute without")
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "results" / "generators.md")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    found = find_packs()
+    rows = report(found, options.data, options.encoder, options.lpips, options.output.parent / "generators")
+    digest = hashlib.sha256(options.encoder.read_bytes()).hexdigest()[:12]
+    result = {
+        "question": "generators",
+        "fingerprint": fingerprint(),
+        "encoder": f"{options.encoder.parent.name}/{options.encoder.stem} ({digest})",
+        "generators": rows,
+        "not_trained": not_trained({name.split("/")[0] for name in found}),
+    }
+    options.output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    notes = packs.FOLDER / "seen.toml"
+    seen = tomllib.loads(notes.read_text(encoding="utf-8")) if notes.is_file() else {}
+    options.output.write_text(markdown(result, seen) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""The page on the generators: plots, tables and what is not trained, from packs made in the test."""
+
+from __future__ import annotations
+
+import json
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """The script as a module; it imports its neighbours as files of one folder."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import generators
+
+    yield generators
+    for name in ("generators", "machine", "plots"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def encoder():
+    import torch
+
+    from semscan.training.nets.autoencoders import Autoencoder, AutoencoderSpec
+
+    torch.manual_seed(0)
+    return Autoencoder(AutoencoderSpec("nearest", 1, 2, width=4, bottleneck="vae")).eval()
+
+
+def manifest(step, trained_on="train"):
+    return {
+        "generator": "ddpm_64", "system": "ddpm", "variant": "ddpm", "recipe_sha256": "ab" * 32, "step": step,
+        "seed": 0, "trained_on": trained_on, "pictures_from": "", "seconds": 120, "parameters": {"unet": 12345},
+        "recipe": {"name": "ddpm_64", "seed": 1, "training": {"steps": 9, "batch": 2, "size_px": 32},
+                   "data": {"sources": []}},
+    }  # fmt: skip
+
+
+def test_genuine_tiles_come_from_the_right_side(page, small_data, monkeypatch):
+    splits = []
+    real = page.load_recipe_pool
+    monkeypatch.setattr(page, "load_recipe_pool", lambda *a: splits.append(a[0].split) or real(*a))
+    for trained_on, unseen in (("train", False), ("train", True), ("test", True)):
+        origin = manifest(1, trained_on)
+        origin["recipe"]["data"]["split"] = trained_on
+        draw = page.genuine_source(origin, small_data, unseen=unseen)
+        tiles = draw(3, 1)
+        assert tiles.shape == (3, 1, 32, 32)
+        assert np.array_equal(tiles, draw(3, 1)) and not np.array_equal(tiles, draw(3, 2))
+    assert splits == ["train", "test", "train"]
+
+
+def test_page_and_plots_of_packs(page, small_data, encoder, monkeypatch, tmp_path):
+    from semscan.training.packs import Pack
+
+    rng = np.random.default_rng(0)
+    tiles = rng.integers(0, 256, (20, 1, 32, 32), dtype=np.uint8)
+    found = {"ddpm_64": [Pack(tiles, None, manifest(step)) for step in (3, 9)]}
+    monkeypatch.setattr(page, "load_autoencoder", lambda path: encoder)
+    rows = page.report(found, small_data, tmp_path / "vae.pt", None, tmp_path)
+    result = {
+        "fingerprint": {"command": "python x", "cpu": "c", "cores_usable": 2, "system": "s", "python": "3",
+                        "revision": "r"},
+        "encoder": "vae", "generators": json.loads(json.dumps(rows)), "not_trained": page.not_trained({"ddpm_64"}),
+    }  # fmt: skip
+    text = page.markdown(result, {"ddpm_64": "Cloudy."})
+    assert "| [ddpm_64](#ddpm_64) | train | 9 | 2 |" in text
+    assert "Cloudy." in text and "stopped at step 9" in text and "unet 12,345" in text
+    assert "step 3: " in text and "in place of LPIPS" in text
+    assert "ddpm_256" in text.partition("**not trained**")[2].partition("\n")[0]
+    assert "ddpm_64," not in text.partition("**not trained**")[2].partition("\n")[0]
+    drawn = ET.parse(tmp_path / "ddpm_64.svg").getroot()
+    assert len(drawn.findall("{http://www.w3.org/2000/svg}polyline")) == 6
+    assert (tmp_path / "ddpm_64.png").stat().st_size > 1000
+    assert "Nobody has looked" in page.markdown(result, {})
+
+
+def test_lines_of_a_plot_stay_inside_their_axes(page):
+    x = np.linspace(-3, 5, 9)
+    text = page.draw([page.Panel("t", "x", [page.Line("a", x, x**2), page.Line("b", x, -x)])])
+    for line in ET.fromstring(text).findall("{http://www.w3.org/2000/svg}polyline"):
+        points = np.array([point.split(",") for point in line.get("points").split()], float)
+        assert points[:, 0].min() >= 44 and points[:, 0].max() <= 294
+        assert points[:, 1].min() >= 24 and points[:, 1].max() <= 174
+    outline = page.histogram("h", np.array([0.5, 1.5, 1.6]), np.array([0.0, 1, 2]))
+    assert outline.y.tolist() == pytest.approx([1 / 3, 1 / 3, 2 / 3, 2 / 3])
