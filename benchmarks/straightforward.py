@@ -1,10 +1,11 @@
 """What one would write in an afternoon: PyMuPDF's ``extract_image``, Pillow to RGB, the network in eager PyTorch.
 
-    python benchmarks/straightforward.py LIST CORES
+    python benchmarks/straightforward.py LIST CORES TILES
 
 LIST is a text file with a path per line. One process, PyTorch on all given cores, no panels, no gate, no calibration,
-no protection. It is timed without its imports and after a warm-up, once with whole images through the network (it is
-convolutional, so it takes any size) and once with as many tiles of each image as a scan takes of a panel. Prints JSON.
+no protection. It is timed without its imports and after a warm-up, three times: with whole images through the network
+(it is convolutional, so it takes any size), with as many tiles of each image as a scan takes of a panel, and with TILES
+of each image, which is what a scan takes of it on average. Prints JSON.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,10 +51,10 @@ def whole(model: Npr5k, image: NDArray[np.uint8]) -> float:
     return float(model(tensor)[0])
 
 
-def tiled(model: Npr5k, image: NDArray[np.uint8]) -> float:
-    """Mean score of the tiles that a scan would take of an image with one panel."""
+def tiled(model: Npr5k, image: NDArray[np.uint8], most: int) -> float:
+    """Mean score of the tiles that a scan would take of an image with one panel, had it to take at most so many."""
     box = Box(0, 0, image.shape[1], image.shape[0])
-    origins = tile_origins(box, TILE_PX, ScanOptions().max_tiles_per_panel)
+    origins = tile_origins(box, TILE_PX, most)
     tiles = np.stack([image[y : y + TILE_PX, x : x + TILE_PX] for x, y in origins])
     return float(model(torch.from_numpy(tiles).permute(0, 3, 1, 2).float()).mean())
 
@@ -75,7 +77,11 @@ def main() -> None:
     torch.set_num_threads(int(sys.argv[2]))
     model = Npr5k(channels=3).eval()
     with torch.inference_mode():
-        result = {"whole": seconds(files, whole, model), "tiles": seconds(files, tiled, model)}
+        result = {
+            "whole": seconds(files, whole, model),
+            "tiles": seconds(files, partial(tiled, most=ScanOptions().max_tiles_per_panel), model),
+            "as_scan": seconds(files, partial(tiled, most=int(sys.argv[3])), model),
+        }
     print(json.dumps({"torch": torch.__version__, **result}))
 
 

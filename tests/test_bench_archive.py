@@ -79,7 +79,8 @@ def test_ratios_and_the_page(bench):
         "fake": scan(4.0), "decode": {"wall_s": 2.0, "cpu_s": 1.0, "images": 10}, "network": scan(5.0),
         "one_worker": scan(9.0), "two_workers": scan(5.0), "decode_one": scan(2.0), "decode_two": scan(1.0),
         "parent": {"parent_s": 0.002, "writing_s": 0.001, "tiles": 100},
-        "script": {"torch": "2", "whole": {"wall_s": 45.0, "images": 10}, "tiles": {"wall_s": 30.0, "images": 10}},
+        "script": {"torch": "2", "whole": {"wall_s": 45.0, "images": 10}, "tiles": {"wall_s": 30.0, "images": 10},
+                   "as_scan": {"wall_s": 40.0, "images": 10}},
         "load_1min": 1.0,
     }  # fmt: skip
     ways = dict.fromkeys(bench.transport.WAYS, 1.0) | {"slab": 3.0, "slab, no record": 12.0}
@@ -104,3 +105,4 @@ def test_ratios_and_the_page(bench):
     })  # fmt: skip
     assert "| speed with 2 workers / with 1 | >= 1.8 | 1.80 | 1.80 to 1.80 | yes |" in page
     assert "| gate | 100.00 |" in page
+    assert "takes 100.0 ms of CPU time per image. At 0.80 of its speed 25.0 ms more" in page and "take 300.0 ms" in page
