@@ -73,6 +73,7 @@ class _Examination:
         self._memory = memory
         self._rules = _rules(task)
         self._seen: dict[str, list[PanelRecord]] = {}
+        self._apart: set[str] = set()
         self._last: tuple[str, Raster] | None = None
         self._images = self._figures = self._frames = 0
 
@@ -133,6 +134,9 @@ class _Examination:
         if key in self._seen:
             self._report_again(image.place, self._seen[key])
             return
+        if key in self._apart:
+            self._examine_apart(image)
+            return
         try:
             with self._watch.stage("decode"):
                 stored = image.open()
@@ -141,10 +145,11 @@ class _Examination:
                 found = known or self._decoded(image.key, stored)
                 del stored
         except NotOneFigureError:
-            for part in image.apart():
-                self._examine(part)
+            self._apart.add(key)
+            self._examine_apart(image)
             return
         except InvisibleError:  # as good as not drawn
+            self._seen[key] = []
             return
         except ImageUnusable as error:
             # Not remembered: the wording may name objects of this document.
@@ -167,6 +172,10 @@ class _Examination:
             panels = self._survey_image(image, found, name, content)
         self._figures += any(panel.kind and panel.kind.label != "tiny" for panel in panels)
         self._seen[key] = self._seen[content] = panels
+
+    def _examine_apart(self, image: Image) -> None:
+        for part in image.apart():
+            self._examine(part)
 
     def _decoded(self, key: str, stored: Stored) -> Raster:
         """The raster of an image; that of the last one is kept, for of one image several parts may be shown."""

@@ -24,6 +24,7 @@ MOST_BOXES = 100
 """Boxes on one image; of more, the cells of a coarse grid that they touch are given."""
 
 _MOST_FIGURES = 200
+_MOST_MET = 4000
 _CELLS = 64
 _LARGEST_CLEAR_SHARE = 0.25
 _THINNEST_PT = 0.5
@@ -97,7 +98,7 @@ class _Over:
                 boxes.append(image.bbox_pt)
         if place.below_text:
             boxes += [self._text[index] for index in np.flatnonzero(_meet(self._text_boxes, place.bbox_pt)).tolist()]
-        return Cover(_bounded([part for box in boxes if (part := _in_image(back, box)) is not None]))
+        return Cover(_bounded([part for box in boxes[:_MOST_MET] if (part := _in_image(back, box)) is not None]))
 
 
 def _meet(boxes: NDArray[np.float64], box: Rect) -> NDArray[np.bool_]:
@@ -131,7 +132,7 @@ def _in_image(back: Matrix, box: Rect) -> Rect | None:
     x0, y0, x1, y1 = transformed(back, box)
     inside = intersection((x0, 1.0 - y1, x1, 1.0 - y0), UNIT)
     return (
-        None if inside is None else (round(inside[0], 5), round(inside[1], 5), round(inside[2], 5), round(inside[3], 5))
+        None if inside is None else (round(inside[0], 4), round(inside[1], 4), round(inside[2], 4), round(inside[3], 4))
     )
 
 

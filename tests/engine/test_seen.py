@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from examining import records, texture
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pdf_factory import Pdf, encode
 from PIL import Image
 from placing import page_placements
@@ -250,3 +252,22 @@ def test_pixels_come_back_as_they_are_stored_however_the_page_turns_them(how, tu
     reader = PdfReader(pdf.build(), None, 10)
     (placed,), _ = reader.page_images(0)
     assert np.array_equal(reader.open_image(placed, 10**6).decode().grey, truth)
+
+
+OPERATORS = "q Q W W* n f S B* m l c re cm gs scn g BMC EMC sh BT ( ) < [ 1e999 %"
+USES = ("/I Do", "/G gs", "/P scn", "/OC /L BDC", "BI /W 1 /H 1 /CS /G /BPC 8 ID a EI", "200 500 99 99 re", DRAW)
+WORDS = st.sampled_from((*OPERATORS.split(), *USES))
+NUMBERS = st.one_of(st.integers(-999, 999), st.floats(allow_nan=False, allow_infinity=False), st.just(10**400)).map(str)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(WORDS, NUMBERS), max_size=60))
+def test_any_content_is_survived(words):
+    pdf = page(
+        " ".join(words), "/Pattern <</P {P} 0 R>>/ExtGState <</G <</ca .5/SMask/None>>>>", P=PATTERN.format(step=9)
+    )
+    for image in PdfReader(pdf.build(), None, 10).page_images(0)[0]:
+        x0, y0, x1, y1 = image.placement.bbox_pt
+        assert 0 <= x0 <= x1 <= 612
+        assert 0 <= y0 <= y1 <= 792
+        assert all(0 <= edge <= 1 for box in image.covered for edge in box)

@@ -5,14 +5,20 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from examining import examined, pixels, records
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pdf_factory import Pdf, colour_micrograph, encode, micrograph
 from PIL import Image
 
 from semscan.engine.errors import Reason
 from semscan.engine.examine import Examiner
 from semscan.engine.imagefile import decode_image_file
+from semscan.engine.pdf.affine import UNIT, transformed
+from semscan.engine.pdf.placements import Placement
 from semscan.engine.pdf.reader import PdfReader
 from semscan.engine.pdf.stitch import NotOneFigureError
+from semscan.engine.pdf.strips import figures_of
+from semscan.engine.pdf.syntax import Resolver
 from semscan.engine.raster import Raster
 
 FIGURE = micrograph(600, 400)
@@ -243,3 +249,29 @@ def test_a_figure_in_strips_is_remembered_by_all_its_parts(tmp_path):
     again = [f.record for f in examined(tmp_path, second, examiner)]
     assert again == records(tmp_path, second)
     assert len(examiner._memory) == 2
+
+
+spots = st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(spots, max_size=14), st.sampled_from([1.0, -1.0, 0.3]), st.booleans())
+def test_every_image_is_in_one_figure_however_they_lie(spots, scale, inline):
+    placements = []
+    for order, (x, y, wide, high, xref) in enumerate(spots):
+        size = {"Width": 20 * wide, "Height": 20 * high, "BitsPerComponent": 8}
+        matrix = (20 * wide * scale, 0.0, 0.0, 20 * high * scale, 20 * x * scale, 20 * y * scale)
+        number = 0 if inline else xref * 100 + wide * 10 + high
+        placements.append(Placement(1, number, transformed(matrix, UNIT), matrix, order, entries=size))
+    with Pdf().open() as doc:
+        figures = figures_of(placements, Resolver(doc))
+    orders = [part.placement.order for f in figures for part in (f.mosaic.parts if f.mosaic else ())]
+    orders += [f.placement.order for f in figures if f.mosaic is None]
+    assert len(set(orders)) == len(orders)
+    drawn = {(p.xref or -1 - p.order, p.matrix) for p in placements}
+    assert {(placements[o].xref or -1 - o, placements[o].matrix) for o in orders} == drawn
+    for figure in figures:
+        if figure.mosaic is not None:
+            covered = sum(part.place.width * part.place.height for part in figure.mosaic.parts)
+            assert covered == figure.mosaic.size_px[0] * figure.mosaic.size_px[1]
+            assert all(part.place[2:] != part.place[:2] for part in figure.mosaic.parts)
