@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from semscan.engine.errors import UsageError
 from semscan.training.ada import AdaAugment, AdaController
 from semscan.training.crops import DataRecipe
 from semscan.training.gan import micrograph_batches, sample_with, update
@@ -69,6 +70,10 @@ class StyleRecipe:
     mixing: float = 0.9
     ema_kimg: float = 5.0
     ada_kimg: float = 500.0
+
+    def __post_init__(self) -> None:
+        if self.base < self.training.size_px:
+            raise UsageError(f"base = {self.base} leaves no channels at {self.training.size_px} px")
 
 
 class PathLength(nn.Module):
