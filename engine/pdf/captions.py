@@ -2,7 +2,9 @@
 
 A caption is a line that begins with "Fig. 2" or the like and does not go on like a sentence of the running text. An
 image belongs to the nearest caption below it, with no running text in between; failing that, to one close above or
-beside it. Where nothing is convincing the answer is ``None``.
+beside it. Where that leaves a caption without an image, and captions above their images would not, they stand above.
+Below and above are meant as the caption is read: figures may lie on their side. Where nothing is convincing the answer
+is ``None``.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from semscan.engine.pdf.placements import Placement
 
 _CAPTION = re.compile(
     r"\W{0,2}(?P<prefix>Extended\s+Data|Supplementa(?:ry|l)|Supporting|Suppl?\.?|ESI)?\s*"
-    r"(?P<kind>Figure|Fig|Abbildung|Abb|Scheme|Plate)\b\s*\.?\s*"
+    r"(?P<kind>Figure|Fig|Abbildung|Abb|Scheme|Plate)(?![A-Za-z])\s*\.?\s*"
     r"(?P<number>(?:[A-Z][.\-]?\s?)?\d{1,3}(?:[.\-]\d{1,3})*)(?P<panel>[A-Za-z](?![A-Za-z]))?(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -39,15 +41,20 @@ _BESIDE_PENALTY_PT = 30.0
 _MID_BLOCK_PENALTY_PT = 30.0
 _SLACK_PT = 6.0
 _SMALLEST_OVERLAP = 0.3
+_MOST_COMPARISONS = 2_000_000
 _PAINTED = pymupdf.mupdf.FZ_STEXT_FILLED | pymupdf.mupdf.FZ_STEXT_STROKED
 
 
 class Caption(NamedTuple):
-    """A caption: its label and the box of its text on the displayed page, in points."""
+    """A caption: its label, and the box of its text in points, turned so that it reads from left to right.
+
+    ``quarters`` says how far: see :func:`_turned`.
+    """
 
     label: str
     box: Rect
     opens_block: bool
+    quarters: int = 0
 
 
 class Block(NamedTuple):
@@ -57,11 +64,13 @@ class Block(NamedTuple):
         box: around it.
         lines: text and box of each line.
         hidden: for each line whether it is invisible, like the recognised text of a scanned page.
+        quarters: which way it is read: to the right, or turned from that clockwise by so many quarters.
     """
 
     box: Rect
     lines: list[tuple[str, Rect]]
     hidden: list[bool]
+    quarters: int = 0
 
 
 def figure_labels(blocks: Sequence[Block], placements: Sequence[Placement]) -> list[str | None]:
@@ -75,10 +84,17 @@ def figure_labels(blocks: Sequence[Block], placements: Sequence[Placement]) -> l
         One label, or ``None``, for each placement.
     """
     captions = [caption for block in blocks for caption in _captions_in(block)]
-    if not captions:
-        return [None] * len(placements)
     prose = [block.box for block in blocks if sum(len(text) for text, _ in block.lines) >= _PROSE_CHARACTERS]
-    return [_nearest(placement.bbox_pt, captions, prose) for placement in placements]
+    if not captions or len(placements) * len(captions) * (1 + len(prose)) > _MOST_COMPARISONS:
+        return [None] * len(placements)
+    images = [placement.bbox_pt for placement in placements]
+    labels = _nearest(images, captions, prose, above_first=False)
+    used = set(labels) - {None}
+    if len(used) < len({caption.label for caption in captions}):
+        others = _nearest(images, captions, prose, above_first=True)
+        if len(set(others) - {None}) > len(used) and others.count(None) <= labels.count(None):
+            return others
+    return labels
 
 
 def page_label(doc: pymupdf.Document, page_index: int) -> str | None:
@@ -130,6 +146,7 @@ def text_blocks(page: pymupdf.Page) -> list[Block]:
         return []
     blocks = []
     turn = None if page.rotation == 0 else (m.a, m.b, m.c, m.d, m.e, m.f)
+    page_quarters = page.rotation // 90
     for raw in text["blocks"]:
         lines, hidden = [], []
         for line in raw.get("lines", ()):
@@ -137,8 +154,23 @@ def text_blocks(page: pymupdf.Page) -> list[Block]:
             lines.append(("".join(span["text"] for span in spans), _displayed(line["bbox"], turn)))
             hidden.append(not any(span.get("char_flags", _PAINTED) & _PAINTED for span in spans))
         if lines:
-            blocks.append(Block(_displayed(raw["bbox"], turn), lines, hidden))
+            quarters = (_quarters(raw["lines"][0]["dir"]) + page_quarters) % 4
+            blocks.append(Block(_displayed(raw["bbox"], turn), lines, hidden, quarters))
     return blocks
+
+
+def _quarters(direction: tuple[float, float]) -> int:
+    """The quarter turns, clockwise, from a line that is read to the right to one that is read in this direction."""
+    x, y = direction
+    if abs(x) >= abs(y):
+        return 0 if x >= 0 else 2
+    return 1 if y > 0 else 3
+
+
+def _turned(box: Rect, quarters: int) -> Rect:
+    """A box in coordinates in which text that is turned by so many quarters is read from left to right."""
+    x0, y0, x1, y1 = box
+    return (box, (y0, -x1, y1, -x0), (-x1, -y1, -x0, -y0), (-y1, x0, -y0, x1))[quarters]
 
 
 def _displayed(box: Rect, turn: Matrix | None) -> Rect:
@@ -155,29 +187,42 @@ def _captions_in(block: Block) -> list[Caption]:
     captions = []
     ends = [index for index, _ in openings[1:]] + [len(block.lines)]
     for (index, name), end in zip(openings, ends, strict=False):
-        first = block.lines[index][1]
+        lines = [_turned(box, block.quarters) for _, box in block.lines[index:end]]
+        first = lines[0]
         # Side by side captions can be one block for MuPDF, so only lines below the opening one belong to it.
-        own = [box for _, box in block.lines[index:end] if _overlap(first[0], first[2], box[0], box[2]) > 0]
+        own = [box for box in lines if _overlap(first[0], first[2], box[0], box[2]) > 0]
         whole = (min(b[0] for b in own), first[1], max(b[2] for b in own), max(b[3] for b in own))
-        captions.append(Caption(name, whole, index == 0))
+        captions.append(Caption(name, whole, index == 0, block.quarters))
     return captions
 
 
-def _nearest(image: Rect, captions: list[Caption], prose: list[Rect]) -> str | None:
-    costs = [(cost, caption.label) for caption in captions if (cost := _cost(image, caption, prose)) is not None]
-    return min(costs)[1] if costs else None
+def _nearest(
+    images: Sequence[Rect], captions: Sequence[Caption], prose: Sequence[Rect], *, above_first: bool
+) -> list[str | None]:
+    best: list[tuple[float, str] | None] = [None] * len(images)
+    for quarters in {caption.quarters for caption in captions}:
+        text = [_turned(box, quarters) for box in prose]
+        for index, image in enumerate(images):
+            here = _turned(image, quarters)
+            for caption in captions:
+                cost = _cost(here, caption, text, above_first) if caption.quarters == quarters else None
+                if cost is not None:
+                    best[index] = min(best[index] or (cost, caption.label), (cost, caption.label))
+    return [found[1] if found else None for found in best]
 
 
-def _cost(image: Rect, caption: Caption, prose: list[Rect]) -> float | None:
+def _cost(image: Rect, caption: Caption, prose: Sequence[Rect], above_first: bool) -> float | None:
     box = caption.box
     penalty = 0.0 if caption.opens_block else _MID_BLOCK_PENALTY_PT
     if _overlap(image[0], image[2], box[0], box[2]) >= _SMALLEST_OVERLAP:
         below, above = box[1] - image[3], image[1] - box[3]
+        left, right = max(image[0], box[0]), min(image[2], box[2])
         if below >= -_SLACK_PT:
-            gap = (max(image[0], box[0]), image[3], min(image[2], box[2]), box[1])
-            return None if _holds_prose(gap, prose) else penalty + max(below, 0.0)
+            if _holds_prose((left, image[3], right, box[1]), prose):
+                return None
+            return penalty + max(below, 0.0) + (_ABOVE_PENALTY_PT if above_first else 0.0)
         if -_SLACK_PT <= above <= _MAX_GAP_ABOVE_PT:
-            return penalty + max(above, 0.0) + _ABOVE_PENALTY_PT
+            return penalty + max(above, 0.0) + (0.0 if above_first else _ABOVE_PENALTY_PT)
         return None
     if _overlap(image[1], image[3], box[1], box[3]) >= _SMALLEST_OVERLAP:
         beside = max(box[0] - image[2], image[0] - box[2])
@@ -192,7 +237,7 @@ def _overlap(a0: float, a1: float, b0: float, b1: float) -> float:
     return (min(a1, b1) - max(a0, b0)) / shorter if shorter > 0 else 0.0
 
 
-def _holds_prose(gap: Rect, prose: list[Rect]) -> bool:
+def _holds_prose(gap: Rect, prose: Sequence[Rect]) -> bool:
     """Whether a block of running text lies in the gap between an image and a caption."""
     return any(
         block[1] >= gap[1] - _SLACK_PT

@@ -19,6 +19,7 @@ PROSE = (
         ("Figure 4: Overview", "Fig. 4"),
         ("Figure 12 | Growth of", "Fig. 12"),
         ("Fig 5", "Fig. 5"),
+        ("Figure1. Setup", "Fig. 1"),
         ("Fig.1(a) SEM image", "Fig. 1"),
         ("Figure 1a. View", "Fig. 1"),
         ("Fig. 1 a View of the tip", "Fig. 1"),
@@ -147,3 +148,56 @@ def test_utf16_page_labels_are_read():
     doc.new_page()
     doc.xref_set_key(doc.pdf_catalog(), "PageLabels", "<</Nums [0 <</P <FEFF00410031>>>]>>")
     assert page_label(doc, 0) == "A1"
+
+
+def test_captions_above_their_images_stand_above_all_of_them():
+    texts = [((50, 60, 280, 80), "Fig. 1. First."), ((50, 300, 280, 320), "Fig. 2. Second.")]
+    images = [image(50, 85, 280, 290), image(50, 325, 280, 530)]
+    assert figure_labels(text_blocks(make_page(*texts)), images) == ["Fig. 1", "Fig. 2"]
+    below = [((50, 295, 280, 315), "Fig. 1. First."), ((50, 540, 280, 560), "Fig. 2. Second.")]
+    assert figure_labels(text_blocks(make_page(*below)), images) == ["Fig. 1", "Fig. 2"]
+
+
+def test_a_caption_of_a_drawing_without_images_does_not_turn_the_others():
+    page = make_page(
+        ((50, 300, 280, 320), "Fig. 1. Of a drawing above it."),
+        ((50, 540, 280, 560), "Fig. 2. Of the image."),
+    )
+    assert figure_labels(text_blocks(page), [image(50, 330, 280, 530)]) == ["Fig. 2"]
+
+
+def sideways(rotate: int, page_rotation: int = 0) -> pymupdf.Page:
+    """A page whose captions are turned by ``rotate`` degrees, anticlockwise."""
+    doc = pymupdf.open()
+    page = doc.new_page(width=600, height=800)
+    # Read with the head turned, the first caption is below the first image and above the second one.
+    for box, text in (((290, 60, 310, 700), "Fig. 1. First."), ((560, 60, 580, 700), "Fig. 2. Second.")):
+        assert page.insert_textbox(pymupdf.Rect(box), text, fontsize=8, rotate=rotate) >= 0
+    page.set_rotation(page_rotation)
+    return page
+
+
+def test_figures_that_lie_on_their_side():
+    images = [image(60, 60, 280, 700), image(330, 60, 550, 700)]
+    assert figure_labels(text_blocks(sideways(90)), images) == ["Fig. 1", "Fig. 2"]
+    upside = [image(320, 60, 550, 700), image(590, 60, 599, 700)]
+    assert figure_labels(text_blocks(sideways(270)), upside) == ["Fig. 1", "Fig. 2"]
+
+
+def test_a_page_that_is_turned_so_that_its_text_reads_upright():
+    page = sideways(90, page_rotation=90)
+    assert {block.quarters for block in text_blocks(page)} == {0}
+    stored = [pymupdf.Rect(60, 100, 280, 700), pymupdf.Rect(330, 100, 550, 700)]
+    images = [image(*(box * page.rotation_matrix)) for box in stored]
+    assert figure_labels(text_blocks(page), images) == ["Fig. 1", "Fig. 2"]
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_the_way_a_page_is_turned_is_the_way_its_text_is_read(turn):
+    page = make_page(((50, 300, 280, 330), "Fig. 1. Plain."), rotate=turn)
+    assert [block.quarters for block in text_blocks(page)] == [turn // 90]
+
+
+def test_a_page_of_captions_and_images_without_end_is_bounded():
+    blocks = text_blocks(make_page(((50, 300, 280, 330), "Fig. 1. Plain."))) * 3000
+    assert figure_labels(blocks, [image(50, 100, 280, 290)] * 3000) == [None] * 3000
