@@ -27,6 +27,8 @@ _MOST_FIGURES = 200
 _MOST_MET = 4000
 _CELLS = 64
 _LARGEST_CLEAR_SHARE = 0.25
+"""Larger things through which an image may be seen, such as a tint or a layer of annotations, cover nothing."""
+
 _THINNEST_PT = 0.5
 
 
@@ -87,7 +89,8 @@ class _Over:
             share = _share(mark.box, place.bbox_pt)
             if share >= HIDING_SHARE and mark.hides:
                 return Cover(hidden=True)
-            boxes.append(mark.box)
+            if mark.hides or share <= _LARGEST_CLEAR_SHARE:
+                boxes.append(mark.box)
         later = _meet(self._image_boxes[last + 1 :], place.bbox_pt)
         for index in np.flatnonzero(later).tolist():
             image = self._placements[last + 1 + index]

@@ -149,8 +149,10 @@ def test_an_image_below_an_opaque_box_is_not_seen(paint, hidden):
     assert (400 in widths) != hidden
 
 
-def test_a_masked_picture_over_all_of_an_image_covers_nothing():
-    assert not covered(f"{DRAW} q 400 0 0 300 100 400 cm /K Do Q").any()
+@pytest.mark.parametrize("tint", ["q 400 0 0 300 100 400 cm /K Do Q", "/Multiply gs 100 400 400 200 re f"])
+def test_what_an_image_is_seen_through_covers_nothing(tint):
+    assert not covered(f"{DRAW} {tint}").any()
+    assert covered(f"{DRAW} 100 400 400 200 re f").mean() == pytest.approx(2 / 3)
 
 
 def test_many_marks_become_a_coarse_grid(monkeypatch):
