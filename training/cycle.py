@@ -22,9 +22,10 @@ from torch import Tensor, nn
 
 from semscan.engine.errors import UsageError
 from semscan.training.crops import DataRecipe, load_recipe_pool
-from semscan.training.loop import Batches, LoopRecipe, Place, Stateful, System
+from semscan.training.loop import Batches, LoopRecipe, Stateful, System
 from semscan.training.nets.cyclegan import PatchDiscriminator, ResnetGenerator
 from semscan.training.pictures import to_pixels, to_signed
+from semscan.training.place import Place
 
 PROBE = 64
 
@@ -42,6 +43,7 @@ class CycleRecipe:
         seed: everything random follows from it.
         width: channels of the first layers.
         blocks: residual blocks of a generator; the paper has 6 up to 128 px and 9 above.
+        skip: add the picture to what a generator makes of it, see :class:`ResnetGenerator`; the paper does not.
         lr: learning rate of Adam, constant at first.
         decay_from: share of the steps after which it falls linearly to nothing.
         cycle_weight: weight of each of the two cycles.
@@ -57,6 +59,7 @@ class CycleRecipe:
     seed: int = 1
     width: int = 64
     blocks: int = 9
+    skip: bool = False
     lr: float = 2e-4
     decay_from: float = 0.5
     cycle_weight: float = 10.0
@@ -143,9 +146,10 @@ class CycleGan:
     def __init__(self, recipe: CycleRecipe, place: Place) -> None:
         loop = recipe.training
         self.recipe, self.place = recipe, place
+        self.variant = "cyclegan with a skip" if recipe.skip else "cyclegan"
         self.real_shape = (2, loop.batch, loop.channels, loop.size_px, loop.size_px)
         self.to_a, self.to_b = (
-            place.prepare(ResnetGenerator(loop.channels, recipe.width, recipe.blocks)) for _ in range(2)
+            place.prepare(ResnetGenerator(loop.channels, recipe.width, recipe.blocks, recipe.skip)) for _ in range(2)
         )
         self.judge_a, self.judge_b = (
             place.prepare(PatchDiscriminator(loop.channels, recipe.width)) for _ in range(2)

@@ -21,9 +21,10 @@ from torch import Tensor
 
 from semscan.engine.errors import UsageError
 from semscan.training.crops import DataRecipe, load_recipe_pool
-from semscan.training.loop import Batches, LoopRecipe, Place, Stateful, System
+from semscan.training.loop import Batches, LoopRecipe, Stateful, System
 from semscan.training.nets.unet import UNet, UNetSpec
 from semscan.training.pictures import average_into, to_pixels
+from semscan.training.place import Place
 
 Predictor = Callable[[Tensor, Tensor], Tensor]
 

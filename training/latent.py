@@ -20,10 +20,11 @@ from semscan.engine.errors import UsageError
 from semscan.training.autoencoders import load_autoencoder
 from semscan.training.crops import DataRecipe
 from semscan.training.diffusion import Denoiser, check_sampling, crop_batches
-from semscan.training.loop import Batches, LoopRecipe, Place, Stateful, System
+from semscan.training.loop import Batches, LoopRecipe, Stateful, System
 from semscan.training.nets.autoencoders import Autoencoder, AutoencoderSpec
 from semscan.training.nets.unet import UNetSpec
 from semscan.training.pictures import to_pixels
+from semscan.training.place import Place
 
 BOUND = 6.0
 """Standard deviations within which a predicted clean latent is held."""

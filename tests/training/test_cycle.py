@@ -8,8 +8,9 @@ from torch import nn
 from semscan.engine.errors import UsageError
 from semscan.training.crops import DataRecipe
 from semscan.training.cycle import CycleGan, CycleRecipe, PicturePool, discriminator_loss, generator_losses
-from semscan.training.loop import LoopRecipe, Place, System, load_trainee, train
+from semscan.training.loop import LoopRecipe, System, load_trainee, train
 from semscan.training.nets.cyclegan import PatchDiscriminator, ResnetGenerator
+from semscan.training.place import Place
 from semscan.training.rundir import load_checkpoint
 
 
@@ -56,6 +57,15 @@ def test_generator_has_the_layers_of_the_paper(channels, blocks):
     made = net(image)
     assert made.shape == image.shape
     assert made.abs().max() <= 1
+    assert net.state_dict().keys() == ResnetGenerator(channels, 4, blocks, skip=True).state_dict().keys()
+
+
+def test_brightness_survives_only_with_the_skip():
+    dark, bright = (torch.full((1, 1, 32, 32), level) for level in (-0.8, 0.6))
+    for skip, kept in ((False, 0.0), (True, 1.4)):
+        torch.manual_seed(0)
+        net = ResnetGenerator(1, 4, 1, skip)
+        assert (net(bright) - net(dark)).mean().item() == pytest.approx(kept, abs=0.05)
 
 
 def test_each_logit_of_the_discriminator_sees_seventy_pixels():

@@ -21,10 +21,11 @@ from semscan.training.diffusion import (
     visited,
 )
 from semscan.training.latent import LatentDdpm, LatentRecipe, LatentSpace
-from semscan.training.loop import LoopRecipe, Place, System, load_trainee, train
+from semscan.training.loop import LoopRecipe, System, load_trainee, train
 from semscan.training.nets.autoencoders import AutoencoderSpec
 from semscan.training.nets.unet import UNet, UNetSpec, time_embedding
 from semscan.training.pictures import to_signed
+from semscan.training.place import Place
 from semscan.training.rundir import load_checkpoint
 
 SMALL = UNetSpec(width=8, multiples=(1, 2), blocks=1, attention=(1,), heads=2, patch=2)

@@ -11,9 +11,10 @@ from semscan.engine.errors import UsageError
 from semscan.training.diffusion import Ddpm, DdpmRecipe
 from semscan.training.inpaint import InpaintRecipe, draw_mask, inpaint, repaint
 from semscan.training.latent import LatentDdpm, LatentRecipe
-from semscan.training.loop import LoopRecipe, Place
+from semscan.training.loop import LoopRecipe
 from semscan.training.nets.autoencoders import Autoencoder, AutoencoderSpec
 from semscan.training.nets.unet import UNetSpec
+from semscan.training.place import Place
 from semscan.training.systems import train_recipe
 
 RECIPE = InpaintRecipe("t", "none.pt", size_px=32, sampling_steps=6, repeats=2, free_share=0.4)
