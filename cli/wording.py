@@ -48,7 +48,7 @@ _REASONS = {
     Reason.NO_PANELS: "no SEM panel found",
 }
 
-_CUES = {
+_CUES: dict[str, str] = {
     CueCode.C2PA: "content credentials",
     CueCode.DIGITAL_SOURCE_TYPE: "stated source type",
     CueCode.GENERATION_PARAMETERS: "settings of a generator",

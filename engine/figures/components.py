@@ -52,7 +52,8 @@ class Components:
 
     def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
         """Sum over the runs of each component of one value per run, float64 [k]."""
-        return np.bincount(self.label, values.astype(np.float64), len(self))
+        totals: NDArray[np.float64] = np.bincount(self.label, values.astype(np.float64), len(self)).astype(np.float64)
+        return totals
 
 
 def connected(mask: NDArray[np.bool_], most_runs: int) -> Components | None:

@@ -130,8 +130,15 @@ def _measured(lit: NDArray[np.uint8], runs: Components) -> _Marks:
     change = np.abs(runs.start[one] - runs.start[other]) + np.abs(runs.end[one] - runs.end[other])
     pairs = np.bincount(runs.label[one], minlength=len(runs))
     ragged = np.bincount(runs.label[one], np.minimum(change, 8), len(runs)) / np.maximum(pairs, 1)
-    measured = (runs.boxes, runs.area.astype(np.float64), sharp, ragged, _plain(lit, runs), _framed(runs))
-    return _Marks(np.flatnonzero(keep), *(values[keep] for values in measured))
+    return _Marks(
+        index=np.flatnonzero(keep),
+        boxes=runs.boxes[keep],
+        area=runs.area[keep].astype(np.float64),
+        sharp=sharp[keep],
+        ragged=ragged[keep],
+        plain=_plain(lit, runs)[keep],
+        framed=_framed(runs)[keep],
+    )
 
 
 def _plain(lit: NDArray[np.uint8], runs: Components) -> NDArray[np.float64]:
@@ -224,7 +231,8 @@ def _chains(boxes: NDArray[np.int64], strong: NDArray[np.bool_], at_least: int) 
     size = np.count_nonzero(linked & strong, axis=1)
     for _ in range(2):  # the size of a chain reaches a letter's neighbours and theirs
         size = np.where(linked, size, 0).max(axis=1, initial=0)
-    return size >= at_least
+    long_enough: NDArray[np.bool_] = size >= at_least
+    return long_enough
 
 
 def _coloured(colour: NDArray[np.uint8], box: Box, scale: int) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 Enlarging by a factor that is not whole leaves a trace: the size of second differences rises and falls with a fixed
 period, the same in both directions (Gallagher, CRV 2005; Kirchner, ACM MM&Sec 2008). JPEG's blocks leave one of 8
 pixels. Both are measured on the panel's tiles and stated only when they are plain. What is not found here may still be
-there: reducing leaves hardly a trace, and doubling one that JPEG hides.
+there: reducing leaves hardly a trace, and doubling or a factor of 1.6 one that cannot be told from that of blocks.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 from semscan.cli.rows import PlainRows, Show
 from semscan.cli.terminal import Style, style_for
 from semscan.cli.text import TextView
-from semscan.engine.records import KindRecord
+from semscan.engine.records import CueRecord, KindRecord, PanelRecord
 
 PLAIN = Style(colour=False, width=110)
 
@@ -263,3 +263,18 @@ def test_a_panel_of_another_kind_is_marked(sample):
     graph = replace(sample.look, kind=KindRecord("graphic", 0.9))
     assert "taken for: graphic, compared with SEM" in shown([sample.run, sample.document(), graph])
     assert "taken for" not in shown([sample.run, sample.document(), sample.look])
+
+
+def test_cues_are_quoted_with_their_panels_and_what_they_are_worth(sample):
+    cue = CueRecord("digital_source_type", "XMP: trainedAlgorithmicMedia\x1b[31m")
+    tag = CueRecord("instrument", "TIFF tag 34682, written by FEI or Thermo Fisher instruments")
+    paper = [
+        replace(r, cues=(cue, tag) if r.panel else (tag,)) if isinstance(r, PanelRecord) else r for r in sample.paper
+    ]
+    for show in Show:
+        said = " ".join(shown(paper, show).split())
+        assert "Cues: " in said and "\x1b" not in said
+        assert "stated source type (XMP: trainedAlgorithmicMedia" in said and "in Fig. 2 b, Fig. 5 c" in said
+        assert "instrument tag (TIFF tag 34682, written by FEI or Thermo Fisher instruments) in Fig. 2" in said
+        assert "Anybody can write or remove them; no score depends on them." in said
+    assert "Cues" not in shown(sample.paper)

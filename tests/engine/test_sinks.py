@@ -15,7 +15,17 @@ from io import BytesIO
 import pytest
 
 from semscan.engine.errors import OutputError, UsageError
-from semscan.engine.records import Counts, DocumentRecord, ImageRecord, KindRecord, PanelRecord, to_jsonable
+from semscan.engine.parse import record_from_json
+from semscan.engine.records import (
+    Counts,
+    CueRecord,
+    DocumentRecord,
+    ImageRecord,
+    KindRecord,
+    PanelRecord,
+    QualityRecord,
+    to_jsonable,
+)
 from semscan.engine.sinks import open_sink
 from semscan.engine.sinks.csv_ import COLUMNS, line, panel_cells
 from semscan.engine.sinks.json_ import JsonSink
@@ -88,6 +98,19 @@ def test_the_first_csv_columns_never_change():
     assert COLUMNS[:13] == tuple(first.split())
     assert len(COLUMNS) >= 43
     assert list(panel_cells(PANEL, "x")) == list(COLUMNS)
+
+
+def test_quality_and_cues_have_columns_and_come_back_from_json():
+    cues = (CueRecord("c2pa", "C2PA manifest"), CueRecord("instrument", "=Make"))
+    panel = replace(PANEL, quality=QualityRecord(0.02, 0.5, 0.0, 2.43, True), cues=cues)
+    cells = panel_cells(panel, "a.pdf")
+    names = ("annotated", "saturated", "flat", "resampling_period_px", "earlier_jpeg", "cues")
+    assert [cells[name] for name in names] == [
+        *(0.02, 0.5, 0.0, 2.43, "yes"),
+        "c2pa: C2PA manifest; instrument: =Make",
+    ]
+    for record in (panel, replace(DOCUMENT, cues=cues)):
+        assert record_from_json(json.loads(json.dumps(to_jsonable(record)))) == record
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
