@@ -1,6 +1,6 @@
 """Makes the generated panels in ``assets/``: simulated micrographs that our own autoencoders drew again.
 
-    semscan train autoencoders training/recipes/autoencoders.toml
+    semscan train autoencoders
     python examples/make_generated.py runs/autoencoders
 
 Needs the extra ``train``. The networks' weights are not part of the repository; the panels are, with a manifest that

@@ -78,15 +78,14 @@ def test_completion_offers_commands_options_and_files():
 
 
 def test_a_missing_optional_package_is_named_with_the_command_that_installs_it(monkeypatch, tmp_path, capsys):
-    monkeypatch.setitem(sys.modules, "semscan.training.detector", None)
     recipe = tmp_path / "r.toml"
     recipe.touch()
 
     def missing(*arguments):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
 
-    monkeypatch.setitem(sys.modules, "semscan.training.detector", SimpleNamespace(train_detector=missing))
-    assert main(["train", "detector", str(recipe)]) == 2
+    monkeypatch.setitem(sys.modules, "semscan.training.systems", SimpleNamespace(train_recipe=missing))
+    assert main(["train", str(recipe)]) == 2
     assert "pip install 'semscan[train]'" in capsys.readouterr().err
 
 
@@ -98,8 +97,7 @@ def test_training_commands_hand_their_arguments_on(monkeypatch, tmp_path, capsys
         return tmp_path / "run"
 
     for module, function in (
-        ("semscan.training.autoencoders", "train_autoencoders"),
-        ("semscan.training.detector", "train_detector"),
+        ("semscan.training.systems", "train_recipe"),
         ("semscan.training.evaluate", "evaluate"),
         ("semscan.training.calibrate", "calibrate"),
     ):
@@ -108,8 +106,8 @@ def test_training_commands_hand_their_arguments_on(monkeypatch, tmp_path, capsys
     recipe.touch()
     words = [str(recipe), "--set", "a.b=1", "--set", "c=2", "--data", str(tmp_path), "--run-dir", str(tmp_path / "run")]
     given = (recipe, ["a.b=1", "c=2"], tmp_path, tmp_path / "run")
-    assert main(["train", "autoencoders", *words, "--resume"]) == 0
-    assert main(["train", "detector", *words, "--dry-run"]) == 0
+    assert main(["train", *words, "--resume"]) == 0
+    assert main(["train", *words, "--dry-run"]) == 0
     assert main(["evaluate", *words]) == 0
     assert main(["calibrate", *words]) == 0
     assert calls == [(*given, True, False), (*given, False, True), given, given]
@@ -118,11 +116,11 @@ def test_training_commands_hand_their_arguments_on(monkeypatch, tmp_path, capsys
 
 def test_shipped_recipes_are_found_by_name_and_others_refused(monkeypatch, capsys):
     calls = []
-    fake = SimpleNamespace(train_detector=lambda *arguments: calls.append(arguments))
-    monkeypatch.setitem(sys.modules, "semscan.training.detector", fake)
-    assert main(["train", "detector", "detector"]) == 0
+    fake = SimpleNamespace(train_recipe=lambda *arguments: calls.append(arguments))
+    monkeypatch.setitem(sys.modules, "semscan.training.systems", fake)
+    assert main(["train", "detector"]) == 0
     assert calls[0][0].name == "detector.toml"
-    assert main(["train", "detector", "nonsense"]) == 2
+    assert main(["train", "nonsense"]) == 2
     assert "detector" in capsys.readouterr().err
 
 
