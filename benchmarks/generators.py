@@ -1,6 +1,7 @@
 """How good is every generator? From the packs to ``docs/results/generators.md``, with plots and sheets of samples.
 
-``python benchmarks/generators.py --data DIR --encoder runs/autoencoders/vae.pt`` writes the page anew. The sentences on
+``python benchmarks/generators.py --data DIR --encoder runs/autoencoders/vae.pt --autoencoders runs/autoencoders`` writes
+the page anew. The sentences on
 quality are written by whoever looked at the sheets, in ``training/packs/seen.toml``.
 """
 
@@ -12,7 +13,7 @@ import json
 import sys
 import tomllib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,14 @@ from semscan.training.packs import Pack, list_packs, read_pack
 from semscan.training.perceptual import Lpips
 from semscan.training.pictures import grid_of
 from semscan.training.recipe import build_recipe, read_system
+from semscan.training.synthesize import open_maker
 from semscan.training.systems import GENERATORS, find_system
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "training" / "recipes"
 GENUINE = {64: 768, 128: 256}
 SHOWN = {64: 36, 128: 16}
+RECONSTRUCTED = 96
 Source = Callable[[int, int], NDArray[np.uint8]]
 
 
@@ -89,7 +92,9 @@ def report(found: dict[str, list[Pack]], data: Path, encoder_path: Path, lpips: 
         results = [measure(pack.tiles, *genuine, encoder, net) for pack in checkpoints]
         stem = name.replace("/", "-")
         tiles = checkpoints[-1].tiles
-        Image.fromarray(grid_of(tiles[: SHOWN.get(tiles.shape[-1], 16)])).save(folder / f"{stem}.png", optimize=True)
+        if manifest["system"] != "autoencoders":  # theirs are near copies of pictures that are not ours
+            sheet = grid_of(tiles[: SHOWN.get(tiles.shape[-1], 16)])
+            Image.fromarray(sheet).save(folder / f"{stem}.png", optimize=True)
         (folder / f"{stem}.svg").write_text(plot(results[-1], tiles.shape[-1]), encoding="utf-8")
         rows.append(row(name, checkpoints, results))
     return rows
@@ -217,8 +222,7 @@ def section(r: dict[str, Any], sentence: str) -> list[str]:
         "",
         *(f"* {fact}" for fact in facts),
         "",
-        f"![samples](generators/{stem}.png)",
-        "",
+        *([] if manifest["system"] == "autoencoders" else [f"![samples](generators/{stem}.png)", ""]),
         f"![distances and spectra](generators/{stem}.svg)",
         "",
         "| distance | to pictures trained on: least, mean | to unseen ones: least, mean |",
@@ -237,6 +241,16 @@ def anchor(name: str) -> str:
     return name.lower().replace("/", "")
 
 
+def reconstructions(run: Path, data: Path) -> dict[str, list[Pack]]:
+    """Tiles of every autoencoder of a run, which enter no pack."""
+    found = {}
+    for path in sorted(run.glob("*.pt")):
+        maker = open_maker(path, 0, data)
+        tiles = np.concatenate([made.tiles for made in maker.groups(RECONSTRUCTED)])
+        found[maker.origin.generator] = [Pack(tiles, None, {**asdict(maker.origin), **maker.details})]
+    return found
+
+
 def find_packs() -> dict[str, list[Pack]]:
     """Packs by generator, its checkpoints by step."""
     found: dict[str, list[Pack]] = {}
@@ -250,11 +264,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the genuine micrographs")
     parser.add_argument("--encoder", type=Path, required=True, help="checkpoint of an autoencoder, for the features")
+    parser.add_argument("--autoencoders", type=Path, help="run of autoencoders to measure, whose tiles are in no pack")
     parser.add_argument("--lpips", type=Path, help="folder with the weights of LPIPS; the substitute without")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "results" / "generators.md")
     options = parser.parse_args()
     torch.set_num_threads(1)
     found = find_packs()
+    if options.autoencoders:
+        found |= reconstructions(options.autoencoders, options.data)
     rows = report(found, options.data, options.encoder, options.lpips, options.output.parent / "generators")
     digest = hashlib.sha256(options.encoder.read_bytes()).hexdigest()[:12]
     result = {

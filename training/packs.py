@@ -1,7 +1,8 @@
 """Packs: generated tiles in one compressed file with its manifest, small enough to be kept beside the code.
 
 A pack is a ``.npz`` file with ``tiles`` uint8 [n, C, h, w], where some are local ``masks`` bool [n, h, w], and
-``manifest``, UTF-8 JSON as uint8 [bytes]. It is read without unpickling anything. Genuine pixels never enter a pack.
+``manifest``, UTF-8 JSON as uint8 [bytes]. It is read without unpickling anything. Genuine pixels never enter a pack, nor
+do an autoencoder's reconstructions, which are near copies; the detector makes those itself.
 """
 
 from __future__ import annotations
@@ -49,8 +50,10 @@ def write_pack(maker: Maker, count: int, path: Path) -> Path:
 
     Raises:
         OutputError: the file exists.
-        UsageError: the tiles would hold genuine pixels.
+        UsageError: the tiles would be genuine pictures or near copies of them.
     """
+    if maker.origin.system == "autoencoders":
+        raise UsageError("reconstructions are near copies of genuine pictures and enter no pack", "write a folder")
     if path.exists():
         raise OutputError(f"{path} exists", "choose another -o")
     tiles, masks = [], []

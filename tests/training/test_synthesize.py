@@ -133,6 +133,8 @@ def test_a_pack_comes_back(runs, tmp_path):
 
 
 def test_genuine_pixels_never_enter_a_pack(runs, small_data, tmp_path):
+    with pytest.raises(UsageError, match="near copies"):
+        write_pack(open_maker(runs / "a" / "near.pt", 0, small_data), 2, tmp_path / "a.npz")
     recipe = tmp_path / "i.toml"
     recipe.write_text(INPAINT.format(runs / "d" / "checkpoint.pt"))
     with pytest.raises(UsageError, match="genuine pixels"):
