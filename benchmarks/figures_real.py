@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.machine import fingerprint
 from benchmarks.real_sheet import draw_sheet
-from benchmarks.real_truth import Paper, Seen, Truth, pairs, read_papers, relevant
+from benchmarks.real_truth import Paper, Seen, Truth, elsewhere, on_panels, pairs, read_papers
 from benchmarks.sections import put_section
 from semscan.engine.examine import Examiner
 from semscan.engine.options import SMALLEST_PANEL_PX, ScanOptions
@@ -92,7 +92,7 @@ Fraction = tuple[int, int]
 def boxes_found(one: Examined, least_iou: float) -> tuple[int, int, int]:
     """Hits, found, true of all annotated panels, whatever they are taken for."""
     true = [t for t in one.paper.panels if t.role == "panel"]
-    return len(pairs(one.seen, true, least_iou)), len(relevant(one.seen, one.paper.panels)), len(true)
+    return len(pairs(one.seen, true, least_iou)), len(on_panels(one.seen, one.paper.panels)), len(true)
 
 
 def sem_found(one: Examined, least_iou: float, kinds: Iterable[str] = ("sem",)) -> tuple[int, int, int]:
@@ -160,7 +160,7 @@ def measure(examined: Sequence[Examined]) -> dict[str, Any]:
         rate(f"SEM panels at IoU {least}", lambda one, least=least: sem_found(one, least))  # type: ignore[misc]
     rate("SEM panels at IoU 0.5, uncertain ones counted as SEM", lambda one: sem_found(one, 0.5, ("sem", "uncertain")))
     for least in (0.5, 0.75):
-        rate(f"boxes of all pictures at IoU {least}", lambda one, least=least: boxes_found(one, least))  # type: ignore[misc]
+        rate(f"boxes of all panels at IoU {least}", lambda one, least=least: boxes_found(one, least))  # type: ignore[misc]
     rates["figure label right, of panels found"] = share([figures_right(one) for one in examined])
     rates["label is that of a caption on the page, of all panels with a label"] = share(
         [labels_on_page(one) for one in examined]
@@ -173,6 +173,7 @@ def measure(examined: Sequence[Examined]) -> dict[str, Any]:
         "annotated": sum(len(one.paper.panels) for one in examined),
         "rates": rates,
         "confusion": confusion(examined),
+        "elsewhere": dict(Counter(s.kind for one in examined for s in elsewhere(one.seen, one.paper.panels))),
         "assessed_as_sem": wrongly_assessed(examined),
         "cost": cost(examined),
         "fingerprint": fingerprint(),
@@ -211,6 +212,7 @@ def cost(examined: Sequence[Examined]) -> dict[str, Any]:
     return {
         "figures": figures,
         "megapixels": mega,
+        "ms_per_1.5_megapixels": 1.5e3 * sum(v for k, v in stages.items() if k != "decode") / max(mega, 1e-9),
         "ms_per_figure": {stage: 1e3 * value / max(figures, 1) for stage, value in stages.items()},
         "ms_per_megapixel": {stage: 1e3 * value / max(mega, 1e-9) for stage, value in stages.items()},
     }
@@ -236,6 +238,8 @@ def markdown(result: dict[str, Any]) -> str:
     lines += ["| annotated as | " + " | ".join(labels) + " |", "|---" * (len(labels) + 1) + "|"]
     for kind, row in result["confusion"].items():
         lines.append(f"| {kind} | " + " | ".join(str(row.get(label, "")) for label in labels) + " |")
+    others = ", ".join(f"{count} {kind}" for kind, count in sorted(result["elsewhere"].items()))
+    lines += ["", f"Taken for a picture where none is annotated (plots, drawings, logos): {others or 'none'}."]
     lines += ["", "Assessed as SEM in papers without SEM (`text_*`, `negative_*`, `decoy_*`):", ""]
     lines += [
         f"* {item['paper']}, page {item['page']}, {item['figure'] or 'no figure'}, "
@@ -248,6 +252,7 @@ def markdown(result: dict[str, Any]) -> str:
         lines.append(f"| {stage} | {value:.2f} | {spent['ms_per_megapixel'][stage]:.2f} |")
     lines += [
         "",
+        f"All but decoding: {spent['ms_per_1.5_megapixels']:.2f} ms per 1.5 megapixels. "
         f"{spent['figures']} figures, {spent['megapixels']:.0f} megapixels, stored images counted once. "
         f"{mark['cpu']}, revision {mark['revision']}, `{mark['command']}`.",
     ]
@@ -259,7 +264,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="the papers named in tests/truth/papers.json")
     parser.add_argument("--report", type=Path, help="Markdown page whose section is replaced; JSON beside it")
-    parser.add_argument("--sheet", type=Path, help="PNG with found and annotated boxes drawn over the pages")
+    parser.add_argument("--sheet", type=Path, help="PNG with annotated and found boxes drawn over the figures")
     chosen = parser.parse_args(argv)
     examined = examine(chosen.folder, read_papers())
     result = measure(examined)

@@ -87,8 +87,8 @@ def pairs(seen: Sequence[Seen], true: Sequence[Truth], least_iou: float) -> list
     return found
 
 
-def relevant(seen: Sequence[Seen], true: Sequence[Truth]) -> list[Seen]:
-    """What counts when boxes are judged: found panels that lie on annotated pictures, or claim to be one.
+def on_panels(seen: Sequence[Seen], true: Sequence[Truth]) -> list[Seen]:
+    """What counts when boxes are judged: found panels that lie on annotated ones, or take one in.
 
     A plot beside a micrograph is neither right nor wrong here. What matches an inset, which need not be found, is left
     out, too.
@@ -96,15 +96,21 @@ def relevant(seen: Sequence[Seen], true: Sequence[Truth]) -> list[Seen]:
     panels = [t for t in true if t.role == "panel"]
     insets = {id(s) for s, _ in pairs(seen, [t for t in true if t.role != "panel"], 0.5)}
     insets -= {id(s) for s, _ in pairs(seen, panels, 0.5)}
-    return [s for s in seen if id(s) not in insets and (s.kind not in NOT_A_PICTURE or _on_one(s, panels))]
+    return [s for s in seen if id(s) not in insets and any(_meet(s, t) for t in panels)]
 
 
-def _on_one(item: Seen, panels: Sequence[Truth]) -> bool:
-    return any(_share(item.box_pt, t.box_pt) > 0.5 for t in panels if t.page == item.page)
+def elsewhere(seen: Sequence[Seen], true: Sequence[Truth]) -> list[Seen]:
+    """What is taken for a micrograph or a photograph where none is annotated: plots, drawings, logos."""
+    return [s for s in seen if s.kind not in NOT_A_PICTURE and not any(_meet(s, t) for t in true)]
 
 
-def _share(box: Corners, other: Corners) -> float:
-    """How much of a box lies in another one, from their intersection over union."""
+def _meet(item: Seen, panel: Truth) -> bool:
+    return item.page == panel.page and max(_shares(item.box_pt, panel.box_pt)) > 0.5
+
+
+def _shares(box: Corners, other: Corners) -> tuple[float, float]:
+    """How much of each of two boxes lies in the other one."""
     overlap = iou(box, other)
     own, theirs = ((b[2] - b[0]) * (b[3] - b[1]) for b in (box, other))
-    return overlap * (own + theirs) / (1 + overlap) / own if own else 0.0
+    shared = overlap * (own + theirs) / (1 + overlap)
+    return shared / own if own else 0.0, shared / theirs if theirs else 0.0

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import figures_real as real
 from benchmarks.matching import iou
 from benchmarks.real_sheet import draw_sheet
-from benchmarks.real_truth import ANNOTATED, Paper, Seen, Truth, pairs, read_papers, relevant
+from benchmarks.real_truth import ANNOTATED, Paper, Seen, Truth, elsewhere, on_panels, pairs, read_papers
 from benchmarks.sections import put_section
 
 ROOT = Path(__file__).parent.parent
@@ -92,7 +92,8 @@ def test_only_panels_taken_for_sem_are_hits():
     result = one([seen(LEFT), seen(RIGHT, "tem"), seen(BELOW)], *true)
     assert real.sem_found(result, 0.5) == (1, 2, 2)
     assert real.sem_found(result, 0.5, ("sem", "tem")) == (2, 3, 2)
-    assert real.boxes_found(result, 0.5) == (2, 3, 2)
+    assert real.boxes_found(result, 0.5) == (2, 2, 2)
+    assert elsewhere(result.seen, true) == [seen(BELOW)]
 
 
 def test_boxes_must_overlap_enough_and_on_the_same_page():
@@ -110,7 +111,7 @@ def test_disputed_coloured_and_inset_panels_count_as_nothing():
     )
     result = one([seen(LEFT), seen(RIGHT), seen(BELOW)], *true)
     assert real.sem_found(result, 0.5) == (0, 0, 0)
-    assert len(relevant(result.seen, true)) == 2
+    assert len(on_panels(result.seen, true)) == 2
 
 
 def test_a_micrograph_of_another_kind_taken_for_sem_is_wrong():
@@ -121,6 +122,7 @@ def test_plots_beside_the_panels_are_neither_right_nor_wrong_but_pieces_of_panel
     true = Truth(1, "Fig. 1", "a", "sem", LEFT)
     pieces = [seen((0, 0, 50, 40), "graphic"), seen((0, 50, 100, 100), "graphic")]
     assert real.boxes_found(one([*pieces, seen(RIGHT, "graphic")], true), 0.75) == (0, 2, 1)
+    assert real.boxes_found(one([seen((0, 0, 200, 210))], true), 0.5) == (0, 1, 1)
 
 
 def test_labels_and_letters():
