@@ -1,8 +1,8 @@
 """How good is every generator? From the packs to ``docs/results/generators.md``, with plots and sheets of samples.
 
-``python benchmarks/generators.py --data DIR --encoder runs/autoencoders/vae.pt --autoencoders runs/autoencoders`` writes
-the page anew. The sentences on
-quality are written by whoever looked at the sheets, in ``training/packs/seen.toml``.
+``python benchmarks/generators.py --data DIR --encoder runs/autoencoders/vae.pt --autoencoders runs/autoencoders``
+writes the page anew. The sentences on quality are written by whoever looked at the sheets, in
+``training/packs/seen.toml``.
 """
 
 from __future__ import annotations

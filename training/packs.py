@@ -1,8 +1,8 @@
 """Packs: generated tiles in one compressed file with its manifest, small enough to be kept beside the code.
 
 A pack is a ``.npz`` file with ``tiles`` uint8 [n, C, h, w], where some are local ``masks`` bool [n, h, w], and
-``manifest``, UTF-8 JSON as uint8 [bytes]. It is read without unpickling anything. Genuine pixels never enter a pack, nor
-do an autoencoder's reconstructions, which are near copies; the detector makes those itself.
+``manifest``, UTF-8 JSON as uint8 [bytes]. It is read without unpickling anything. Genuine pixels never enter a pack,
+nor do an autoencoder's reconstructions, which are near copies; the detector makes those itself.
 """
 
 from __future__ import annotations
