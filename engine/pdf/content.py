@@ -94,7 +94,7 @@ def content_events(
     path: Path | None = None  # of a clip, which the painting operator behind it may use once more
     while (match := _up_to(wanted()).match(content, position)) is not None and (word := match[1]):
         start, position = match.start(1), match.end()
-        if word == b"(":  # a string with nested brackets or escapes
+        if word == b"(":  # a string with nested brackets, or without an end
             position = string_end(content, start)
             continue
         if word == b"<":
@@ -139,7 +139,7 @@ def _up_to(wanted: Wanted) -> re.Pattern[bytes]:
     return re.compile(
         rb"(?:[^()<%" + letters + rb"]++"
         rb"|(?<=[^" + WHITESPACE + rb"()<>\[\]{}])[" + letters + rb"]"
-        rb"|\([^()\\]*+\)|<[0-9A-Fa-f\s]*+>|<<|%[^\r\n]*+|\)"
+        rb"|\((?:[^()\\]++|\\[\s\S])*+\)|<[0-9A-Fa-f\s]*+>|<<|%[^\r\n]*+|\)"
         rb"|(?!" + operators + rb")[" + letters + rb"])*+"
         rb"(" + operators + rb"|[(<]|\Z)"
     )

@@ -83,9 +83,16 @@ class Placer:
 
     def __init__(self, doc: pymupdf.Document) -> None:
         self.resolver = Resolver(doc)
+        self._loaded: tuple[int, pymupdf.Page] | None = None
         with calling_mupdf():
             root = doc.pdf_catalog()
         self._layers = Layers(self.resolver, Ref(root))
+
+    def loaded(self, index: int) -> pymupdf.Page:
+        """A page as MuPDF loads it; the last one is kept."""
+        if self._loaded is None or self._loaded[0] != index:
+            self._loaded = index, self.resolver.doc[index]
+        return self._loaded[1]
 
     def page(self, index: int) -> Drawing:
         """What a page draws.
@@ -134,7 +141,7 @@ class Placer:
         if "Annots" not in page:
             return
         with calling_mupdf():
-            annotations = self.resolver.doc[index].annot_xrefs()
+            annotations = self.loaded(index).annot_xrefs()
         for xref, kind, *_ in annotations[:MAX_ANNOTATIONS_PER_PAGE]:
             if kind not in _WITHOUT_APPEARANCE and (shown := self._appearance(xref)) is not None:
                 yield from walk.appearance(*shown, to_display, visible)

@@ -152,7 +152,7 @@ class PdfReader:
 
     def _text(self, index: int) -> list[Block]:
         with calling_mupdf():
-            page = self._doc[index]
+            page = self._placer.loaded(index)
         return text_blocks(page)
 
     def open_image(self, image: PlacedImage, max_pixels: int) -> StoredImage | StitchedImage:
