@@ -304,7 +304,7 @@ def markdown(result: dict[str, Any]) -> str:
         "A scan of one JPEG figure scores up to 16 tiles of every panel of it. The straightforward script "
         "(`benchmarks/straightforward.py`) looks for no panels and judges no kinds; PyTorch may use all cores in it, "
         "and its start is not counted, while that of the scan is. Whole images are what such a script scores if nobody "
-        "thinks of tiles; as many tiles as in the scan are the same work for the network; 16 of each image are about half.",
+        "thinks of tiles. As many tiles as in the scan are the same work for the network, 16 of each image about half.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -318,10 +318,10 @@ def budget(rounds: list[dict[str, Any]]) -> list[str]:
     decoding, everything, network = cpu_ms("decode"), cpu_ms("fake"), cpu_ms("network")
     left, left_network = decoding / 0.8 - decoding, decoding / 0.4 - decoding
     return [
-        f"Decoding alone takes {decoding:.1f} ms of CPU time per image. At 0.80 of its speed {left:.1f} ms more would be "
-        "allowed for opening, placements, panels, kinds, tiles and the parent together; they take "
-        f"{everything - decoding:.1f} ms. At 0.40 with the network it would be {left_network:.1f} ms; all of it with the "
-        f"network takes {network - decoding:.1f} ms.",
+        f"Decoding alone takes {decoding:.1f} ms of CPU time per image. At 0.80 of its speed {left:.1f} ms more would "
+        "be allowed for opening, placements, panels, kinds, tiles and the parent together; they take "
+        f"{everything - decoding:.1f} ms. At 0.40 with the network it would be {left_network:.1f} ms; all of it with "
+        f"the network takes {network - decoding:.1f} ms.",
     ]
 
 
