@@ -1,7 +1,8 @@
 """Connected components of a mask, from runs of pixels: fast where little of the picture is set.
 
-Rows are cut into runs; runs of neighbouring rows that touch, also corner to corner, are joined by passing the smaller
-label on and halving the way to it each time (as in Shiloach and Vishkin, J. Algorithms 3, 1982). No loop over pixels.
+Rows are cut into runs; runs of neighbouring rows that touch, also corner to corner, are joined by hooking the later
+root to the earlier one and halving the way to it (as in Shiloach and Vishkin, J. Algorithms 3, 1982). No loop over
+pixels.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ROUNDS = 32
-"""Far more rounds than any picture needs; a spiral that needs more would come out in several parts."""
+"""Far more rounds than any picture needs; a shape that needs more would come out in several parts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,31 +81,45 @@ def connected(mask: NDArray[np.bool_], most_runs: int) -> Components | None:
     touching = np.maximum(np.searchsorted(first, behind + pitch, "right") - low, 0)
     upper = np.repeat(np.arange(count), touching)
     lower = np.arange(len(upper)) + np.repeat(low - np.cumsum(touching) + touching, touching)
-    label = _joined(count, upper, lower)
-    roots, label = np.unique(label, return_inverse=True)
+    root = _joined(count, upper, lower)
+    is_root = root == np.arange(count)
+    roots = np.flatnonzero(is_root)
+    label = (np.cumsum(is_root) - 1)[root]
     row = first // pitch
     start, end = first - row * pitch, behind - row * pitch
+    last = np.empty(len(roots), np.int64)
+    last[label] = np.arange(count)  # runs are in the order of their rows, and the last one stays
     boxes = np.empty((len(roots), 4), np.int64)
-    boxes[:, :2], boxes[:, 2:] = max(height, width), 0
-    for column, values in ((0, start), (1, row)):
-        np.minimum.at(boxes[:, column], label, values)
-    for column, values in ((2, end), (3, row + 1)):
-        np.maximum.at(boxes[:, column], label, values)
+    boxes[:, 0], boxes[:, 2] = width, 0
+    boxes[:, 1], boxes[:, 3] = row[roots], row[last] + 1
+    np.minimum.at(boxes[:, 0], label, start)
+    np.maximum.at(boxes[:, 2], label, end)
     above = np.bincount(lower, minlength=count)
     alone = (touching[upper] == 1) & (above[lower] == 1)
     area = np.bincount(label, end - start, len(roots)).astype(np.int64)
     return Components(row, start, end, label, boxes, area, np.stack([upper[alone], lower[alone]], axis=1))
 
 
-def _joined(count: int, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
-    label = np.arange(count)
+def _joined(count: int, upper: NDArray[np.int64], lower: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first run of the component of each run; ``upper`` and ``lower`` are pairs that touch, in reading order."""
+    parent = np.arange(count)
+    parent[lower[::-1]] = upper[::-1]  # the first of several stays; most runs touch no second one
+    parent = _followed(parent)
     for _ in range(_ROUNDS):
-        smaller = np.minimum(label[one], label[other])
-        after = label.copy()
-        for place in (label[one], label[other]):
-            np.minimum.at(after, place, smaller)
-        after = after[after]
-        if (after == label).all():
+        one, other = parent[upper], parent[lower]
+        apart = one != other
+        if not apart.any():
             break
-        label = after
-    return label
+        upper, lower, one, other = upper[apart], lower[apart], one[apart], other[apart]
+        np.minimum.at(parent, np.maximum(one, other), np.minimum(one, other))
+        parent = _followed(parent)
+    return parent
+
+
+def _followed(parent: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each parent's parent's ... parent, by halving the way."""
+    while True:
+        further = parent[parent]
+        if (further == parent).all():
+            return parent
+        parent = further
