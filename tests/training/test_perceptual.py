@@ -1,10 +1,15 @@
 """LPIPS from weights of the expected shapes (random ones here), and its substitute."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from semscan.engine.errors import UsageError
+from semscan.training.fastgan import Fastgan, FastganRecipe
+from semscan.training.loop import LoopRecipe
 from semscan.training.perceptual import LINEAR_FILE, STAGES, VGG_FILE, Lpips, pyramid_loss
+from semscan.training.place import find_place
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +67,34 @@ def test_the_substitute_sees_levels_and_slopes():
     assert pyramid_loss(flat, flat).item() == 0
     brighter = flat + stripes.mean()
     assert pyramid_loss(flat, stripes).item() > pyramid_loss(flat, brighter).item() == pytest.approx(0.25)
+
+
+def test_fastgan_bears_its_name_only_with_lpips(weights):
+    loop = LoopRecipe(steps=1, batch=2, size_px=32)
+    recipe = FastganRecipe("fastgan", "t", loop, width=4, latent=8)
+    assert Fastgan(recipe, find_place("cpu")).variant == "fastgan-lite"
+    full = Fastgan(replace(recipe, lpips=str(weights)), find_place("cpu"))
+    assert full.variant == "fastgan"
+    before = [p.clone() for p in full.discriminator.decode_whole.parameters()]
+    assert full.step(0, torch.rand(2, 1, 32, 32) * 2 - 1)["redrawing"] > 0
+    assert any(not torch.equal(a, b) for a, b in zip(before, full.discriminator.decode_whole.parameters(), strict=True))
+
+
+def test_decoders_learn_from_genuine_pictures_only(monkeypatch):
+    torch.manual_seed(0)
+    trainee = Fastgan(FastganRecipe("fastgan", "t", LoopRecipe(1, 2, 32), width=4, latent=8), find_place("cpu"))
+    real, shown = torch.full((2, 1, 32, 32), 0.25), []
+    redraw = trainee.discriminator.redraw
+    monkeypatch.setattr(trainee.discriminator, "redraw", lambda *a: shown.append(a) or redraw(*a))
+    judged = []
+    trainee.discriminator.register_forward_hook(lambda module, inputs, out: judged.append((inputs[0], out)))
+    wanted = []
+    trainee.difference = lambda made, target: wanted.append(target) or pyramid_loss(made, target)
+    trainee.step(0, real)
+    (features,) = shown
+    (seen, out), *others = judged
+    assert features[0] is out[1] and features[1] is out[2]  # of the first pass, that of genuine pictures
+    assert len(others) == 2  # generated pictures, once for each network
+    # Constant pictures stay constant inside under colour changes; generated ones do not.
+    assert seen[:, :, 10:22, 10:22].flatten(1).std(1).max() < 1e-5
+    assert torch.equal(wanted[1], seen)
