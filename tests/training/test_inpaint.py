@@ -15,11 +15,13 @@ from semscan.training.loop import LoopRecipe
 from semscan.training.nets.autoencoders import Autoencoder, AutoencoderSpec
 from semscan.training.nets.unet import UNetSpec
 from semscan.training.place import Place
+from semscan.training.recipe import load_recipe, read_system
 from semscan.training.systems import train_recipe
 
 RECIPE = InpaintRecipe("t", "none.pt", size_px=32, sampling_steps=6, repeats=2, free_share=0.4)
 UNET = UNetSpec(width=8, multiples=(1, 2), blocks=1, attention=(1,), heads=2)
 VAE = AutoencoderSpec("nearest", 2, 4, width=4, bottleneck="vae")
+RECIPES = Path(__file__).parents[2] / "training" / "recipes"
 CPU = Place(torch.device("cpu"))
 
 
@@ -94,6 +96,13 @@ def test_impossible_recipes_are_refused():
 
 
 def test_there_is_nothing_to_train():
-    recipe = Path(__file__).parents[2] / "training" / "recipes" / "inpaint_64.toml"
     with pytest.raises(UsageError, match="trains nothing"):
-        train_recipe(recipe, [], None, None)
+        train_recipe(RECIPES / "inpaint_64.toml", [], None, None)
+
+
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_shipped_recipes_name_a_generator_that_is_trained_by_another(size):
+    recipe = load_recipe(RECIPES / f"inpaint_{size}.toml", InpaintRecipe)
+    assert recipe.name == f"inpaint_{size}" and recipe.size_px == size
+    run = Path(recipe.generator).parent.name
+    assert read_system(RECIPES / f"{run}.toml") in ("ddpm", "latent_ddpm") and run.endswith(str(size))
