@@ -40,6 +40,9 @@ RECIPES = ROOT / "training" / "recipes"
 GENUINE = {64: 768, 128: 256}
 SHOWN = {64: 36, 128: 16}
 RECONSTRUCTED = 96
+ROW = 8
+CURVES = ("wasserstein", "cycle", "loss", "d_loss")
+"""What is plotted over the steps: the first of these that a training noted."""
 Source = Callable[[int, int], NDArray[np.uint8]]
 
 
@@ -95,7 +98,11 @@ def report(found: dict[str, list[Pack]], data: Path, encoder_path: Path, lpips: 
         if manifest["system"] != "autoencoders":  # theirs are near copies of pictures that are not ours
             sheet = grid_of(tiles[: SHOWN.get(tiles.shape[-1], 16)])
             Image.fromarray(sheet).save(folder / f"{stem}.png", optimize=True)
-        (folder / f"{stem}.svg").write_text(plot(results[-1], tiles.shape[-1]), encoding="utf-8")
+            if len(checkpoints) > 1:
+                course = np.concatenate([np.hstack(pack.tiles[:ROW, 0]) for pack in checkpoints])
+                Image.fromarray(course).save(folder / f"{stem}-steps.png", optimize=True)
+        curve = manifest.get("curve", [])
+        (folder / f"{stem}.svg").write_text(plot(results[-1], tiles.shape[-1], curve), encoding="utf-8")
         rows.append(row(name, checkpoints, results))
     return rows
 
@@ -106,7 +113,7 @@ def row(name: str, checkpoints: list[Pack], results: list[Fidelity]) -> dict[str
     nearness = ("mse_trained", "mse_unseen", "seen_trained", "seen_unseen")
     return {
         "name": name,
-        "manifest": {key: value for key, value in manifest.items() if key != "recipe"},
+        "manifest": {key: value for key, value in manifest.items() if key not in ("recipe", "curve")},
         "settings": settings(manifest),
         "perceptual": last.perceptual,
         "tiles": len(checkpoints[-1].tiles),
@@ -139,8 +146,8 @@ def settings(manifest: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
-def plot(result: Fidelity, size: int) -> str:
-    """Least distances as in figures 4.2 and 4.4 of the thesis, and the spectra."""
+def plot(result: Fidelity, size: int, curve: list[dict[str, float]]) -> str:
+    """Least distances as in figures 4.2 and 4.4 of the thesis, the spectra, and the training's course."""
     panels = []
     pairs = (
         ("least mean squared error", "squared grey levels", result.mse_trained.least, result.mse_unseen.least),
@@ -155,7 +162,12 @@ def plot(result: Fidelity, size: int) -> str:
         Line("generated", cycles, result.spectrum[1:]),
         Line("genuine", cycles, result.spectrum_genuine[1:]),
     ]
-    return draw([*panels, Panel("radial power spectrum, log10", "cycles per pixel", spectra)])
+    panels.append(Panel("radial power spectrum, log10", "cycles per pixel", spectra))
+    key = next((key for key in CURVES if curve and key in curve[0]), None)
+    if key:
+        steps, values = (np.array([line[name] for line in curve]) for name in ("step", key))
+        panels.append(Panel(f"training: {key}", "step", [Line(key, steps, values)]))
+    return draw(panels)
 
 
 def not_trained(names: set[str]) -> list[str]:
@@ -207,14 +219,15 @@ def section(r: dict[str, Any], sentence: str) -> list[str]:
     """One generator on the page."""
     stem, manifest = r["name"].replace("/", "-"), r["manifest"]
     parameters = ", ".join(f"{name} {count:,}" for name, count in manifest.get("parameters", {}).items())
-    steps = "; ".join(f"step {s['step']}: {s['kid']:.2f}, {s['smoothness_auc']:.2f}" for s in r["by_step"])
+    course = r["by_step"] if len(r["by_step"]) > 1 else []
+    steps = "; ".join(f"step {s['step']}: {s['kid']:.2f}, {s['smoothness_auc']:.2f}" for s in course)
     facts = [f"**{manifest['variant']}**, {r['settings']}; stopped at step {manifest['step']}"]
     facts += [f"parameters: {parameters}"] if parameters else []
     facts += [f"reconstructs crops at {manifest['psnr_db']:.1f} dB"] if "psnr_db" in manifest else []
     facts += [
         f"recipe {manifest['recipe_sha256'][:12]}, {r['tiles']} tiles of {r['size_px']} px, seed {manifest['seed']}"
     ]
-    facts += [f"KID and smoothness AUC by checkpoint: {steps}"] if len(r["by_step"]) > 1 else []
+    facts += [f"KID and smoothness AUC by checkpoint: {steps}"] if steps else []
     return [
         f"## {r['name']}",
         "",
@@ -223,6 +236,7 @@ def section(r: dict[str, Any], sentence: str) -> list[str]:
         *(f"* {fact}" for fact in facts),
         "",
         *([] if manifest["system"] == "autoencoders" else [f"![samples](generators/{stem}.png)", ""]),
+        *([f"By checkpoint, from the same seed: ![checkpoints](generators/{stem}-steps.png)", ""] if steps else []),
         f"![distances and spectra](generators/{stem}.svg)",
         "",
         "| distance | to pictures trained on: least, mean | to unseen ones: least, mean |",

@@ -32,7 +32,8 @@ class Pack:
     Attributes:
         tiles: uint8 [n, C, h, w].
         masks: bool [n, h, w], true where a tile was made anew; ``None`` where all of it was.
-        manifest: generator, system, variant, recipe, its digest, step, seed, split trained on, seconds trained.
+        manifest: generator, system, variant, recipe, its digest, step, seed, split trained on, seconds trained,
+            statistics on the way.
     """
 
     tiles: NDArray[np.uint8]

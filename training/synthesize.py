@@ -31,6 +31,8 @@ from semscan.training.rundir import load_checkpoint
 
 GROUP = 16
 AUTOENCODER_SIDE = 128
+CURVE = 60
+"""Lines of a run's statistics that a pack keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,12 +242,14 @@ def _trained_on(recipe: dict[str, Any]) -> str:
 
 
 def _training_of(checkpoint: Path, step: int, name: str = "stats.jsonl") -> dict[str, Any]:
-    """Seconds of training up to a step, from the statistics beside a checkpoint or above its folder ``kept``."""
+    """Seconds and a thinned curve up to a step, from the statistics beside a checkpoint or above its folder ``kept``."""
     for folder in (checkpoint.parent, checkpoint.parent.parent):
         if (folder / name).is_file():
             lines = [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
-            last = [line for line in lines if line["step"] <= step][-1:]
-            return {"seconds": round(step * last[0]["s_per_step"])} if last else {}
+            lines = [line for line in lines if line["step"] <= step]
+            if lines:
+                every = -(-len(lines) // CURVE)
+                return {"seconds": round(step * lines[-1]["s_per_step"]), "curve": lines[every - 1 :: every]}
     return {}
 
 

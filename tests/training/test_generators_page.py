@@ -37,7 +37,7 @@ def encoder():
 def manifest(step, trained_on="train"):
     return {
         "generator": "ddpm_64", "system": "ddpm", "variant": "ddpm", "recipe_sha256": "ab" * 32, "step": step,
-        "seed": 0, "trained_on": trained_on, "pictures_from": "", "seconds": 120, "parameters": {"unet": 12345},
+        "seed": 0, "trained_on": trained_on, "pictures_from": "", "seconds": 120, "curve": [{"step": s, "loss": 1.0 / s} for s in (1, 2, 3)], "parameters": {"unet": 12345},
         "recipe": {"name": "ddpm_64", "seed": 1, "training": {"steps": 9, "batch": 2, "size_px": 32},
                    "data": {"sources": []}},
     }  # fmt: skip
@@ -77,7 +77,8 @@ def test_page_and_plots_of_packs(page, small_data, encoder, monkeypatch, tmp_pat
     assert "ddpm_256" in text.partition("**not trained**")[2].partition("\n")[0]
     assert "ddpm_64," not in text.partition("**not trained**")[2].partition("\n")[0]
     drawn = ET.parse(tmp_path / "ddpm_64.svg").getroot()
-    assert len(drawn.findall("{http://www.w3.org/2000/svg}polyline")) == 6
+    assert len(drawn.findall("{http://www.w3.org/2000/svg}polyline")) == 7
+    assert (tmp_path / "ddpm_64-steps.png").is_file()
     assert (tmp_path / "ddpm_64.png").stat().st_size > 1000
     assert "Nobody has looked" in page.markdown(result, {})
 
