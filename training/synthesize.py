@@ -242,7 +242,7 @@ def _trained_on(recipe: dict[str, Any]) -> str:
 
 
 def _training_of(checkpoint: Path, step: int, name: str = "stats.jsonl") -> dict[str, Any]:
-    """Seconds and a thinned curve up to a step, from the statistics beside a checkpoint or above its folder ``kept``."""
+    """Seconds and a thinned curve up to a step, from the statistics of the checkpoint's run."""
     for folder in (checkpoint.parent, checkpoint.parent.parent):
         if (folder / name).is_file():
             lines = [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]

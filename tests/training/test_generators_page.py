@@ -37,7 +37,8 @@ def encoder():
 def manifest(step, trained_on="train"):
     return {
         "generator": "ddpm_64", "system": "ddpm", "variant": "ddpm", "recipe_sha256": "ab" * 32, "step": step,
-        "seed": 0, "trained_on": trained_on, "pictures_from": "", "seconds": 120, "curve": [{"step": s, "loss": 1.0 / s} for s in (1, 2, 3)], "parameters": {"unet": 12345},
+        "seed": 0, "trained_on": trained_on, "pictures_from": "", "seconds": 120,
+        "curve": [{"step": s, "loss": 1.0 / s} for s in (1, 2, 3)], "parameters": {"unet": 12345},
         "recipe": {"name": "ddpm_64", "seed": 1, "training": {"steps": 9, "batch": 2, "size_px": 32},
                    "data": {"sources": []}},
     }  # fmt: skip
