@@ -21,6 +21,9 @@ class FaultyExaminer:
             Path(task.path).touch()  # empty: the worker may not write a byte
             emit(Found(PanelRecord(panel_id="lost", doc_id=fault, status="not_assessed")))
             os.kill(os.getpid(), signal.SIGKILL)
+        if fault == "late":
+            emit(Found(PanelRecord(panel_id="late", doc_id=fault, status="not_assessed")))
+            os.kill(os.getpid(), signal.SIGKILL)
         if fault == "hang":
             time.sleep(3600)
         elif fault == "spin":

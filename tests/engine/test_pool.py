@@ -74,6 +74,12 @@ def test_a_document_that_fails_once_is_tried_again_and_counts_once(tmp_path):
     assert [m.record.panel_id for m in messages[name] if isinstance(m, wire.Found)] == ["once-killed"]
 
 
+def test_what_was_found_before_a_document_failed_for_good_is_told():
+    messages, attempts = run(["late"])
+    assert attempts["late"] == 2
+    assert verdict(messages["late"]) == ["Found", NoticeCode.WORKER_CRASHED, "Done"]
+
+
 def test_leaving_the_pool_ends_every_worker():
     with Pool(2, 256, 30.0, 128, program=FAULTY) as pool:
         stream = pool.run((i, task("hang", 30.0)) for i in range(2))
