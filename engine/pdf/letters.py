@@ -19,7 +19,7 @@ from semscan.engine.pdf.captions import Block, caption_label
 
 _LETTER = re.compile(r"(?P<open>[(\[])?(?P<letter>[A-Za-z])(?P<close>[)\]])?(?P<dot>[.:])?(?P<rest>\s.*)?", re.DOTALL)
 
-_LONGEST_TITLE = 60
+_LONGEST_TITLE, _MOST_TITLE_LINES = 60, 6
 _MOST_LETTERS, _MOST_PANELS, _MOST_PICTURES = 200, 400, 100
 _FEWEST = 2
 _REACH_PT = 24.0
@@ -89,16 +89,21 @@ def _candidates(blocks: Sequence[Block]) -> list[tuple[str, Letter]]:
         if caption_label(block.lines[0][0]) is not None or len(found) >= _MOST_LETTERS:
             continue
         prose = any(len(text) > _LONGEST_TITLE for text, _ in block.lines)
-        title = len(block.lines) == 1 and len(block.lines[0][0]) <= _LONGEST_TITLE
+        titles = len(block.lines) <= _MOST_TITLE_LINES and _opens_title(block.lines[0][0])
         for (text, box), hidden in zip(block.lines, block.hidden, strict=True):
             match = None if hidden or prose else _LETTER.fullmatch(text.strip())
             if match is None:
                 continue
             marks = "".join(match[name] or "" for name in ("open", "close", "dot"))
-            if match["rest"] and not (title and match["close"]):  # "A sample" is a word, "(a) sample" a letter
+            if match["rest"] and not (titles and match["close"]):  # "A sample" is a word, "(a) sample" a letter
                 continue
             found.append((f"{marks}{'A' if match['letter'].isupper() else 'a'}", Letter(match["letter"], box)))
     return found
+
+
+def _opens_title(text: str) -> bool:
+    match = _LETTER.fullmatch(text.strip())
+    return match is not None and match["close"] is not None
 
 
 def _series(candidates: Sequence[tuple[str, Letter]]) -> tuple[Letter, ...]:

@@ -53,6 +53,18 @@ def test_a_title_may_follow_a_letter_in_brackets_only():
     assert read(placed(0, -11, ["a sample", "b sample", "c sample", "d sample"])) == [None] * 4
 
 
+def test_titles_side_by_side_may_be_one_block_and_may_go_on():
+    for left, right in (("(a) as received", "(b) annealed"), ("(a) as", "(b) then")):
+        lines = [(left, (140, 203, 200, 212)), (right, (300, 203, 360, 212))]
+        lines += [("received", (140, 213, 200, 222))] * (left == "(a) as")
+        assert read([Block((140, 203, 360, 222), lines, [False] * len(lines))], GRID[:2]) == ["a", "b"]
+
+
+def test_a_caption_below_the_figure_is_no_series_of_letters():
+    lines = [("(a) as received, etched and", (100, 326, 220, 335)), ("(b) annealed", (100, 336, 160, 345))]
+    assert read([Block((100, 326, 220, 345), lines, [False] * 2)]) == [None] * 4
+
+
 def test_each_panel_an_image_of_its_own():
     letters = figure_letters(placed(68, 102, ["(a)", "(b)", "(c)", "(d)"]), ["Fig. 1"] * 4, GRID)
     assert [found.of((box,)) for found, box in zip(letters, GRID, strict=True)] == [("a",), ("b",), ("c",), ("d",)]
