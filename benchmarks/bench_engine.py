@@ -132,7 +132,8 @@ def markdown(result: dict[str, Any]) -> str:
         f"`{machine['command']}`",
         "",
         f"{result['tiles']} tiles of 128 x 128 px in memory ({result['source']}), batches of {TIMED_BATCH}, one thread "
-        f"each; medians of {result['rounds']} interleaved rounds. Deviation: largest difference of a logit from the "
+        f"each; medians of {result['rounds']} interleaved rounds; one-minute load at the start {machine['load_1min']}. "
+        "Deviation: largest difference of a logit from the "
         "network in double precision on these tiles.",
         "",
         "| runtime | tiles/s | times PyTorch eager | lowest to highest | max abs delta logit |",

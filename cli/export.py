@@ -19,6 +19,7 @@ EXAMPLES = """\
 semscan export onnx runs/detector -o sem-0.onnx
 semscan export fp16 sem-0 -o sem-0.fp16.onnx
 semscan export int8 sem-0 -o sem-0.int8.onnx --tiles pack.npz
+semscan export tensorrt sem-0.onnx -o sem-0.plan
 semscan export verify sem-0.fp16.onnx --source sem-0"""
 
 _output = click.option(
@@ -79,6 +80,29 @@ def int8(model: str, output: Path, tiles: tuple[Path, ...], overwrite: bool) -> 
         click.echo(export_int8(model, output, np.concatenate([_tiles(path) for path in tiles])))
 
 
+@command.command("tensorrt", short_help="Build a TensorRT plan for this machine's GPU.")
+@_model
+@_output
+@click.option("--device", type=int, metavar="N", default=0, show_default=True, help="Number of the CUDA device.")
+@click.option(
+    "--timing-cache",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Makes the next build faster; made if absent.",
+)
+@click.option("--version-compatible", is_flag=True, help="A plan that later minor versions of TensorRT run too.")
+@_overwrite
+def tensorrt(
+    model: str, output: Path, device: int, timing_cache: Path | None, version_compatible: bool, overwrite: bool
+) -> None:
+    """Build the plan of a bundle's fp16 artefact; a scan looks for it beside the model as NAME.plan."""
+    _refuse_existing(output, overwrite)
+    with optional_packages("semscan export"):
+        from semscan.export.to_tensorrt import export_tensorrt
+
+        click.echo(export_tensorrt(model, output, timing_cache, index=device, version_compatible=version_compatible))
+
+
 @command.command("verify", short_help="Check a bundle or an artefact against the network it came from.")
 @click.argument("model", type=_FILE, metavar="FILE")
 @click.option("--source", metavar="MODEL", help="The bundle that an fp16 or int8 artefact was made from.")
@@ -108,7 +132,7 @@ def _tiles(path: Path) -> NDArray[np.uint8]:
 
     try:
         with np.load(path, allow_pickle=False) as pack:
-            tiles = pack["tiles"]
+            tiles: NDArray[np.uint8] = pack["tiles"]
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{path} is not a pack of tiles: {error}", "see training/packs") from error
     return tiles[:, None] if tiles.ndim == 3 else tiles

@@ -69,10 +69,11 @@ semscan papers/ --fail-on flag,unassessed -q      for scripts: exit code 1 when 
 )  # fmt: skip
 @click.option("--all-images", is_flag=True, help="Assess every panel, whatever it is taken for.")
 @click.option("--model", metavar="NAME|FILE", help="A shipped model or a bundle.  [default: the shipped default]")
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu", help="Where to score.")
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to score.")
 @click.option(
-    "--backend", default="auto", show_default=True, metavar="auto|onnxruntime|openvino", help="The inference runtime."
-)
+    "--backend", default="auto", show_default=True, metavar="auto|onnxruntime|openvino|tensorrt",
+    help="The inference runtime.",
+)  # fmt: skip
 @click.option(
     "--precision", default="auto", show_default=True, metavar="auto|fp32|fp16|int8",
     help="What the network computes in; auto is fp32, others need an artefact beside the model.",

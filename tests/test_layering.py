@@ -22,7 +22,7 @@ OURS = {
 # layer -> distributions' import names that its modules may import besides the standard library
 THEIRS = {
     "engine": {"numpy", "PIL", "pymupdf"},
-    "engine.backends": {"numpy", "onnxruntime", "openvino"},
+    "engine.backends": {"numpy", "onnxruntime", "openvino", "tensorrt"},
     "export": {"numpy", "onnx", "onnxruntime", "torch"},
     "training": {"numpy", "PIL", "pymupdf", "onnx", "onnxruntime", "scipy", "torch"},
     "cli": {"click", "numpy", "PIL"},

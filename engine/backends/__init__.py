@@ -31,10 +31,14 @@ def open_backend(bundle: Bundle, choice: Choice) -> Backend:
         ModelError: the bundle has no such artefact, or the runtime refuses it.
     """
     model = bundle.at(choice.precision)
+    if choice.backend == "tensorrt":
+        from semscan.engine.backends.tensorrt import TensorRtBackend
+
+        return TensorRtBackend(model, bundle.path.with_suffix(".plan"), choice.index or 0)
     if choice.backend == "openvino":
         from semscan.engine.backends.openvino import OpenVinoBackend
 
         return OpenVinoBackend(model)
     from semscan.engine.backends.onnxruntime import OnnxRuntimeBackend
 
-    return OnnxRuntimeBackend(model)
+    return OnnxRuntimeBackend(model, choice.index)

@@ -1,9 +1,10 @@
-"""ONNX Runtime on the CPU."""
+"""ONNX Runtime, on the CPU or through CUDA; the provider is proved after the session is open."""
 
 from __future__ import annotations
 
 import importlib.metadata
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from semscan.engine.errors import DeviceError, ModelError
 
 if TYPE_CHECKING:
     import onnxruntime
+
+_CUDA = "CUDAExecutionProvider"
 
 DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 
@@ -30,22 +33,23 @@ def installed_runtimes() -> list[str]:
 
 
 class OnnxRuntimeBackend:
-    """Runs a bundle with ONNX Runtime on one CPU thread; sessions are cheap to call from several threads.
+    """Runs a bundle with ONNX Runtime, on one CPU thread or on a CUDA device; to be called from any thread.
 
     Args:
         bundle: the model.
+        index: number of the CUDA device; ``None`` for the CPU.
 
     Raises:
-        DeviceError: ONNX Runtime is missing, or two distributions of it overwrite each other.
+        DeviceError: ONNX Runtime is missing, two distributions of it overwrite each other, or the device is not usable.
         ModelError: the runtime refuses the graph.
     """
 
     name = "onnxruntime"
-    device = "cpu"
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, index: int | None = None) -> None:
         self.precision = bundle.precision
-        self._session = _open(bundle)
+        self.device = "cpu" if index is None else f"cuda:{index}"
+        self._session = open_session(bundle.path, index)
         self._shape = (1, bundle.tile_px, bundle.tile_px)
 
     def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -63,7 +67,17 @@ class OnnxRuntimeBackend:
         return np.asarray(logits, np.float32)
 
 
-def _open(bundle: Bundle) -> onnxruntime.InferenceSession:
+def open_session(path: Path, index: int | None = None) -> onnxruntime.InferenceSession:
+    """Open a graph.
+
+    Args:
+        path: the ``.onnx`` file.
+        index: number of the CUDA device; ``None`` for one CPU thread.
+
+    Raises:
+        DeviceError: ONNX Runtime is missing, two distributions of it overwrite each other, or the device is not usable.
+        ModelError: the runtime refuses the graph.
+    """
     runtimes = installed_runtimes()
     if len(runtimes) > 1:
         raise DeviceError(
@@ -81,9 +95,36 @@ def _open(bundle: Bundle) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if index is not None:
+        return _open_on_cuda(onnxruntime, path, options, index)
     try:
-        return onnxruntime.InferenceSession(str(bundle.path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's exceptions share no narrower base class
-        raise ModelError(
-            f"ONNX Runtime refuses {bundle.path}: {error}", "semscan models verify checks a bundle"
+        raise ModelError(f"ONNX Runtime refuses {path}: {error}", "semscan models verify checks a bundle") from error
+
+
+def _open_on_cuda(
+    runtime: Any, path: Path, options: onnxruntime.SessionOptions, index: int
+) -> onnxruntime.InferenceSession:
+    """A session in which no layer may run on the CPU instead."""
+    if _CUDA not in runtime.get_available_providers():
+        raise DeviceError(
+            "the installed ONNX Runtime cannot use CUDA",
+            "pip uninstall -y onnxruntime && pip install 'semscan[gpu]'; or use --device cpu",
+        )
+    runtime.preload_dlls()  # CUDA and cuDNN from pip's packages
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    # Batches have one shape, so the exhaustive search for the best convolution is done once.
+    settings = {"device_id": str(index), "cudnn_conv_algo_search": "EXHAUSTIVE"}
+    try:
+        session = runtime.InferenceSession(str(path), options, providers=[(_CUDA, settings)])
+    except Exception as error:  # the runtime's exceptions share no narrower base class
+        raise DeviceError(
+            f"ONNX Runtime cannot use cuda:{index}: {error}", "semscan doctor; or --device cpu"
         ) from error
+    if (session.get_providers() or [""])[0] != _CUDA:
+        raise DeviceError(
+            f"ONNX Runtime was asked for cuda:{index} and took {', '.join(session.get_providers())} instead",
+            "semscan doctor shows what is usable; or use --device cpu",
+        )
+    return session

@@ -56,8 +56,6 @@ def test_nothing_that_was_asked_for_is_replaced(monkeypatch, bundle):
     for wrong in ({"device": "tpu"}, {"backend": "caffe"}, {"precision": "fp8"}):
         with pytest.raises(UsageError, match="there is no such choice"):
             choose(**wrong)
-    with pytest.raises(DeviceError, match="CPU only"):
-        choose(device="cuda:1")
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
@@ -112,3 +110,74 @@ def test_a_graph_that_no_runtime_takes_is_refused(bundle, tmp_path):
     for backend in ("onnxruntime", "openvino"):
         with pytest.raises(ModelError, match="refuses"):
             open_backend(model, Choice("cpu", backend, "fp32", ""))
+
+
+@pytest.mark.parametrize(
+    ("device", "backend", "precision", "expected"),
+    [
+        ("cuda", "auto", "auto", ("cuda:0", "onnxruntime", "fp32")),
+        ("cuda:1", "auto", "fp16", ("cuda:1", "onnxruntime", "fp16")),
+        ("auto", "tensorrt", "auto", ("cuda:0", "tensorrt", "fp16")),
+    ],
+)
+def test_what_is_asked_for_on_cuda(device, backend, precision, expected):
+    choice = choose(device, backend, precision)
+    assert (choice.device, choice.backend, choice.precision) == expected
+    assert choice.index == int(expected[0][-1])
+
+
+@pytest.mark.parametrize(
+    ("device", "backend", "precision"),
+    [
+        ("cuda:x", "auto", "auto"),
+        ("cuda:", "auto", "auto"),
+        ("cuda", "openvino", "auto"),
+        ("cuda", "tensorrt", "fp32"),
+        ("cuda", "auto", "int8"),
+        ("cpu", "tensorrt", "auto"),
+    ],
+)
+def test_combinations_that_do_not_exist_are_refused(device, backend, precision):
+    with pytest.raises(UsageError):
+        choose(device, backend, precision)
+
+
+class Session:
+    """A session of a runtime that says it has CUDA."""
+
+    taken = ("CUDAExecutionProvider",)
+
+    def __init__(self, path, options, providers):
+        if not self.taken:
+            raise RuntimeError("CUDA failure 100")
+        self.asked = providers
+
+    def get_providers(self):
+        return list(self.taken)
+
+
+@pytest.mark.parametrize(
+    ("taken", "refusal"),
+    [
+        (("CUDAExecutionProvider",), None),
+        (("CPUExecutionProvider",), "took CPUExecutionProvider instead"),
+        ((), "cannot use cuda:1: CUDA failure 100"),
+    ],
+)
+def test_the_provider_is_proved(monkeypatch, bundle, taken, refusal):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    with pytest.raises(DeviceError, match="cannot use CUDA"):
+        open_backend(bundle, choose(device="cuda:1"))
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", type("Taken", (Session,), {"taken": taken}))
+    if refusal is None:
+        assert open_backend(bundle, choose(device="cuda:1")).device == "cuda:1"
+    else:
+        with pytest.raises(DeviceError, match=refusal):
+            open_backend(bundle, choose(device="cuda:1"))
+
+
+def test_tensorrt_that_is_not_installed_is_refused(bundle):
+    with pytest.raises(DeviceError, match="TensorRT is not usable here"):
+        open_backend(bundle, choose(backend="tensorrt"))

@@ -1,0 +1,160 @@
+"""The few calls of the CUDA runtime that a backend needs, through ctypes: no further package, nothing compiled.
+
+Names and signatures are those of the CUDA Runtime API, versions 12 and 13. The library is looked for where pip puts
+it and where the system's loader does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.errors import DeviceError
+
+LIBRARIES = ("libcudart.so.13", "libcudart.so.12", "libcudart.so")
+_TO_DEVICE, _TO_HOST = 1, 2
+_THREAD_LOCAL_CAPTURE = 1
+_MAJOR, _MINOR = 75, 76
+"""Numbers of the device attributes for the compute capability."""
+_OUT_OF_MEMORY = 2
+
+
+class OutOfDeviceMemory(DeviceError):
+    """The device has too little memory left for what was asked of it."""
+
+
+class Cuda:
+    """One device.
+
+    Args:
+        index: which device.
+        library: the loaded runtime; found by itself when ``None``.
+
+    Raises:
+        DeviceError: there is no CUDA runtime, no driver, or no such device.
+    """
+
+    def __init__(self, index: int = 0, library: Any = None) -> None:
+        self._library = library or _load()
+        count = ctypes.c_int()
+        if self._library.cudaGetDeviceCount(ctypes.byref(count)) or not count.value:
+            raise DeviceError(
+                "no CUDA device is usable here", "nvidia-smi shows the driver's view; or use --device cpu"
+            )
+        if index >= count.value:
+            raise DeviceError(f"there is no device cuda:{index}, only {count.value}", "use --device cuda")
+        self._call("cudaSetDevice", index)
+        self.index = index
+
+    @property
+    def capability(self) -> str:
+        """Compute capability, such as ``9.0``."""
+        numbers = []
+        for attribute in (_MAJOR, _MINOR):
+            value = ctypes.c_int()
+            self._call("cudaDeviceGetAttribute", ctypes.byref(value), attribute, self.index)
+            numbers.append(str(value.value))
+        return ".".join(numbers)
+
+    @property
+    def driver(self) -> int:
+        """The newest CUDA version that the driver knows, 13000 for 13.0."""
+        value = ctypes.c_int()
+        self._call("cudaDriverGetVersion", ctypes.byref(value))
+        return value.value
+
+    def stream(self) -> ctypes.c_void_p:
+        """A stream that does not wait for the default one."""
+        stream = ctypes.c_void_p()
+        self._call("cudaStreamCreateWithFlags", ctypes.byref(stream), 1)
+        return stream
+
+    def device_memory(self, size_bytes: int) -> ctypes.c_void_p:
+        """Memory of the device; it lives as long as the process.
+
+        Raises:
+            OutOfDeviceMemory: there is not enough.
+        """
+        pointer = ctypes.c_void_p()
+        self._call("cudaMalloc", ctypes.byref(pointer), ctypes.c_size_t(size_bytes))
+        return pointer
+
+    def pinned(self, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+        """Page-locked host memory as an array, which copies run past the processor; as long-lived as the process."""
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        pointer = ctypes.c_void_p()
+        self._call("cudaHostAlloc", ctypes.byref(pointer), ctypes.c_size_t(size), 0)
+        memory = (ctypes.c_ubyte * size).from_address(pointer.value or 0)
+        return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
+
+    def copy_in(self, to: ctypes.c_void_p, values: NDArray[Any], stream: ctypes.c_void_p) -> None:
+        """Copy pinned memory to the device, asynchronously."""
+        self._copy(to, values.ctypes.data, values.nbytes, _TO_DEVICE, stream)
+
+    def copy_out(self, values: NDArray[Any], source: ctypes.c_void_p, stream: ctypes.c_void_p) -> None:
+        """Copy memory of the device to pinned memory, asynchronously."""
+        self._copy(values.ctypes.data, source, values.nbytes, _TO_HOST, stream)
+
+    def synchronize(self, stream: ctypes.c_void_p) -> None:
+        """Wait until a stream has done all that it was given."""
+        self._call("cudaStreamSynchronize", stream)
+
+    @contextmanager
+    def captured(self, stream: ctypes.c_void_p) -> Iterator[Callable[[], Callable[[], None]]]:
+        """Record what is put into a stream instead of doing it.
+
+        Yields:
+            To be called after the block: gives a function that replays the recording into the stream.
+        """
+        graph, made = ctypes.c_void_p(), ctypes.c_void_p()
+
+        def replay() -> None:
+            self._call("cudaGraphLaunch", made, stream)
+
+        def finished() -> Callable[[], None]:
+            return replay
+
+        self._call("cudaStreamBeginCapture", stream, _THREAD_LOCAL_CAPTURE)
+        yield finished
+        self._call("cudaStreamEndCapture", stream, ctypes.byref(graph))
+        self._call("cudaGraphInstantiate", ctypes.byref(made), graph, ctypes.c_ulonglong(0))
+
+    def _copy(self, to: Any, source: Any, size: int, kind: int, stream: ctypes.c_void_p) -> None:
+        target, origin = ctypes.c_void_p(_address(to)), ctypes.c_void_p(_address(source))
+        self._call("cudaMemcpyAsync", target, origin, ctypes.c_size_t(size), kind, stream)
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        status = getattr(self._library, name)(*arguments)
+        if status == _OUT_OF_MEMORY:
+            raise OutOfDeviceMemory(f"cuda:{self.index} is out of memory", "use a smaller --batch-size")
+        if status:
+            describe = self._library.cudaGetErrorString
+            describe.restype = ctypes.c_char_p
+            raise DeviceError(f"{name} fails on the device: {(describe(status) or b'').decode()} ({status})")
+
+
+def _address(value: Any) -> int:
+    return (value.value or 0) if isinstance(value, ctypes.c_void_p) else int(value)
+
+
+def _load() -> ctypes.CDLL:
+    folders: list[Path] = []
+    if (spec := importlib.util.find_spec("nvidia")) and spec.submodule_search_locations:
+        for root in spec.submodule_search_locations:
+            folders += sorted(Path(root).glob("*/lib"))
+    for name in LIBRARIES:
+        for path in [*(str(folder / name) for folder in folders if (folder / name).is_file()), name]:
+            try:
+                return ctypes.CDLL(path)
+            except OSError:
+                continue
+    raise DeviceError(
+        "the CUDA runtime library is not installed", "pip install 'semscan[tensorrt]'; or use --device cpu"
+    )

@@ -1,0 +1,188 @@
+"""TensorRT on an NVIDIA device, versions 8.6 to 11: a plan built by ``semscan export tensorrt``, run as CUDA graphs.
+
+A batch is halved between two lanes. Each has a stream, an execution context, page-locked host memory and memory of the
+device, so the second half is copied while the first is computed. Copies and computation of a lane are recorded once
+per batch size and replayed afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.backends.cudart import Cuda
+from semscan.engine.backends.plan import PlanKey, read_key, require_same
+from semscan.engine.bundle import Bundle
+from semscan.engine.errors import DeviceError, ModelError
+
+LANES = 2
+_EVIDENCE_CELL_PX = 8
+
+
+class TensorRtBackend:
+    """Runs the plan of a bundle's artefact.
+
+    Args:
+        bundle: the artefact that the plan was built from.
+        plan: the plan.
+        index: which device.
+
+    Raises:
+        DeviceError: TensorRT or the device is not there.
+        ModelError: the plan is missing, belongs to something else, or TensorRT refuses it.
+    """
+
+    name = "tensorrt"
+
+    def __init__(self, bundle: Bundle, plan: Path, index: int = 0) -> None:
+        trt = import_tensorrt()
+        cuda = Cuda(index)
+        key = read_key(plan)
+        require_same(plan, key, key_here(trt, cuda, bundle, key.batches, key.flags))
+        logger = trt.Logger(trt.Logger.ERROR)
+        runtime = trt.Runtime(logger)
+        if "version_compatible" in key.flags:
+            runtime.engine_host_code_allowed = True  # the plan was built here or by somebody the user trusts
+        engine = runtime.deserialize_cuda_engine(plan.read_bytes())
+        if engine is None:
+            raise ModelError(
+                f"TensorRT {trt.__version__} refuses the plan {plan}", "semscan export tensorrt builds it again"
+            )
+        require_io(trt, engine, bundle)
+        self.precision, self.device = bundle.precision, f"cuda:{index}"
+        self._shape, self._largest = (1, bundle.tile_px, bundle.tile_px), key.batches[2]
+        self._keep = (logger, runtime, engine)  # contexts do not keep them alive
+        self._lanes = [_Lane(cuda, engine.create_execution_context(), self._shape) for _ in range(LANES)]
+
+    def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits of a batch; to be called from one thread at a time.
+
+        Args:
+            tiles: uint8 [B, 1, T, T].
+
+        Returns:
+            float32 [B], larger where more unlike genuine panels.
+        """
+        if tiles.dtype != np.uint8 or tiles.shape[1:] != self._shape or not len(tiles):
+            raise ValueError(f"tiles must be uint8 [B>0, {', '.join(map(str, self._shape))}], not {tiles.shape}")
+        logits = np.empty(len(tiles), np.float32)
+        share = min(-(-len(tiles) // LANES), self._largest)
+        waiting: list[tuple[_Lane, int, int]] = []
+        for number, start in enumerate(range(0, len(tiles), share)):
+            lane = self._lanes[number % LANES]
+            if len(waiting) == LANES:
+                _collect(waiting.pop(0), logits)
+            part = tiles[start : start + share]
+            lane.begin(part, share)
+            waiting.append((lane, start, len(part)))
+        for item in waiting:
+            _collect(item, logits)
+        return logits
+
+
+@dataclass(slots=True)
+class _Lane:
+    """A stream with all that it needs; buffers and recordings by batch size."""
+
+    cuda: Cuda
+    context: Any
+    shape: tuple[int, int, int]
+    stream: Any = None
+    buckets: dict[int, _Bucket] = field(default_factory=dict)
+    current: _Bucket | None = None
+
+    def __post_init__(self) -> None:
+        self.stream = self.cuda.stream()
+
+    def begin(self, tiles: NDArray[np.uint8], size: int) -> None:
+        """Start scoring up to ``size`` tiles, the rest of the bucket padded with zeros."""
+        if size not in self.buckets:
+            self.buckets[size] = _record(self, size)
+        self.current = self.buckets[size]
+        self.current.tiles[: len(tiles)] = tiles
+        self.current.tiles[len(tiles) :] = 0
+        self.current.replay()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bucket:
+    """Page-locked tiles and logits of one batch size, and the recording that turns ones into the others."""
+
+    tiles: NDArray[np.uint8]
+    logits: NDArray[np.float32]
+    replay: Callable[[], None]
+
+
+def _record(lane: _Lane, size: int) -> _Bucket:
+    cuda, context, stream = lane.cuda, lane.context, lane.stream
+    tiles = cuda.pinned((size, *lane.shape), np.uint8)
+    logits = cuda.pinned((size,), np.float32)
+    inputs, outputs = cuda.device_memory(tiles.nbytes), cuda.device_memory(logits.nbytes)
+    cells = (lane.shape[1] // _EVIDENCE_CELL_PX) * (lane.shape[2] // _EVIDENCE_CELL_PX)
+    evidence = cuda.device_memory(4 * size * cells)
+
+    def enqueue() -> None:
+        cuda.copy_in(inputs, tiles, stream)
+        if not context.execute_async_v3(stream.value):
+            raise DeviceError("TensorRT fails to start the network on the device", "semscan doctor")
+        cuda.copy_out(logits, outputs, stream)
+
+    context.set_input_shape("tiles", tiles.shape)
+    for name, memory in (("tiles", inputs), ("logit", outputs), ("evidence", evidence)):
+        context.set_tensor_address(name, memory.value)
+    tiles[:] = 0
+    enqueue()  # TensorRT sets itself up at the first call with a shape, which must not be recorded
+    cuda.synchronize(stream)
+    with cuda.captured(stream) as recorded:
+        enqueue()
+    return _Bucket(tiles, logits, recorded())
+
+
+def _collect(item: tuple[_Lane, int, int], logits: NDArray[np.float32]) -> None:
+    lane, start, count = item
+    lane.cuda.synchronize(lane.stream)
+    assert lane.current is not None
+    logits[start : start + count] = lane.current.logits[:count]
+
+
+def import_tensorrt() -> Any:
+    """The package ``tensorrt``.
+
+    Raises:
+        DeviceError: it is not installed, or its libraries cannot be loaded.
+    """
+    try:
+        import tensorrt
+    except (ImportError, OSError) as error:
+        raise DeviceError(f"TensorRT is not usable here: {error}", "pip install 'semscan[tensorrt]'") from error
+    return tensorrt
+
+
+def key_here(trt: Any, cuda: Cuda, bundle: Bundle, batches: tuple[int, int, int], flags: tuple[str, ...]) -> PlanKey:
+    """The key of a plan that would be built here."""
+    return PlanKey(bundle.sha256, trt.__version__, cuda.capability, cuda.driver // 1000, batches, flags)
+
+
+def require_io(trt: Any, engine: Any, bundle: Bundle) -> None:
+    """Check names, types and directions of the tensors of an engine.
+
+    Raises:
+        ModelError: they are not those of a semscan network.
+    """
+    found = {}
+    for number in range(engine.num_io_tensors):
+        name = engine.get_tensor_name(number)
+        is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
+        found[name] = (is_input, engine.get_tensor_dtype(name))
+    expected = {
+        "tiles": (True, trt.DataType.UINT8),
+        "logit": (False, trt.DataType.FLOAT),
+        "evidence": (False, trt.DataType.FLOAT),
+    }
+    if found != expected:
+        raise ModelError(f"the plan's tensors {sorted(found)} are not those of {bundle.id}", "build it again")
