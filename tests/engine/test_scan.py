@@ -17,7 +17,7 @@ from semscan.engine.records import DocumentRecord, NoticeRecord, PanelRecord, Ru
 from semscan.engine.stats import ScanStats
 
 DRAW = "400 0 0 300 50 400 cm /I Do"
-DRAW_TWICE = DRAW + " 1 0 0 1 0 0.5 cm /I Do"
+DRAW_TWICE = DRAW + " 1 0 0 1 0 -1.2 cm /I Do"
 
 
 def jpeg(seed: int = 0) -> bytes:
@@ -139,7 +139,7 @@ def test_an_image_drawn_again_is_reported_at_each_place_and_scored_once(run, tmp
     pdf = Pdf()
     image = pdf.flate(400, 300, micrograph(300, 400).tobytes())
     same_pixels = pdf.flate(400, 300, micrograph(300, 400).tobytes())
-    pdf.page(DRAW + " 1 0 0 1 0 0.5 cm /I Do", I=image)
+    pdf.page(DRAW + " 1 0 0 1 0 -1.2 cm /I Do", I=image)
     pdf.page(DRAW, I=same_pixels)
     (tmp_path / "a.pdf").write_bytes(pdf.build())
     records = run([tmp_path])
