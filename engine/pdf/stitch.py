@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from semscan.engine.errors import ImageUnusable, Reason
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.decode import StoredImage
+from semscan.engine.pdf.masks import InvisibleError
 from semscan.engine.pdf.placements import Placement
 from semscan.engine.pdf.strips import Mosaic, Part
 from semscan.engine.raster import Raster
@@ -31,6 +32,7 @@ _LOSSIER = ("jpeg", "jpx")
 """Of a mixed figure the encoding that changes pixels most is reported."""
 
 _COLOUR_SHRINK = 8
+_WHITE = 255
 
 Grey: TypeAlias = NDArray[np.uint8]
 _NOTHING: Grey = np.empty((0, 0), np.uint8)
@@ -70,6 +72,7 @@ class StitchedImage:
 
         Raises:
             NotOneFigureError: they are images of their own.
+            InvisibleError: all of them are fully transparent.
             ImageUnusable: as :meth:`StoredImage.decode`, of any part.
             MemoryError: decoding needs more memory than there is.
         """
@@ -78,13 +81,19 @@ class StitchedImage:
         grey = np.empty((height, width), np.uint8)
         facts, views = [], []
         for stored, part in zip(self.stored, mosaic.parts, strict=True):
-            raster = stored.decode()
+            try:
+                raster = stored.decode()
+            except InvisibleError:
+                grey[part.place.y0 : part.place.y1, part.place.x0 : part.place.x1] = _WHITE
+                continue
             if raster.grey.shape != stored.size[::-1]:
                 raise NotOneFigureError
             _lay(grey, raster.grey, part)
             if raster.load_colour is not None:
                 views.append(_View(raster.load_colour, stored.size, part))
             facts.append(replace(raster, grey=_NOTHING))  # the parts' own pixels are not kept
+        if not facts:
+            raise InvisibleError
         if not _goes_on(grey, mosaic):
             raise NotOneFigureError
         # The 2 x 2 grid of the picture is that of its stored parts, so one that begins at an odd pixel loses this.

@@ -229,6 +229,20 @@ def test_limits_hold_for_the_whole_and_damage_is_told_once(tmp_path):
     assert [r.reason for r in records(tmp_path, broken)] == [Reason.UNSUPPORTED_CODEC]
 
 
+def test_a_transparent_strip_is_white():
+    pdf, names, content = Pdf(), {}, ""
+    for index in range(6):
+        clear = pdf.flate(400, 100, bytes(400 * 100))
+        part = FIGURE[100 * index : 100 * index + 100]
+        hidden = f"/SMask {clear} 0 R" if index in (0, 3) else ""
+        names[f"P{index}"] = pdf.flate(400, 100, part.tobytes(), extra=hidden)
+        content += f"{place(0, 100 * index, 400, 100)} /P{index} Do Q "
+    pdf.page(content, **names)
+    truth = FIGURE.copy()
+    truth[:100] = truth[300:400] = 255
+    assert np.array_equal(stitched(pdf).grey, truth)
+
+
 def test_colour_strips_keep_their_colour_view():
     pdf, _ = cut_up(COLOUR, 5, 1, ["90"])
     view = stitched(pdf).load_colour()
