@@ -21,7 +21,7 @@ from semscan.engine.geometry import Box
 MARGIN_PX = 4
 """Antialiasing and JPEG's ringing around what is drawn; boxes are larger by this much on every side."""
 
-_WHITE = 235
+_WHITE, _PUREST = 235, 254
 _STEP = 50
 _REACH_PX = 2
 _MOST_RUNS = 8_000
@@ -30,7 +30,7 @@ _LEAST_AREA_PX = 6
 _SHARP, _RULED_SHARP = 0.6, 0.3
 _LEAST_SIDE_PX = 5
 _FRAMED = 0.65
-_MANY_SPECKS = 25
+_FEW_SPECKS, _MANY_SPECKS = 12, 25
 _SATURATED = 0.05
 _HOLLOW, _HOLLOW_SIDE_PX = 0.4, 24
 _GRID_PX = 8
@@ -86,6 +86,8 @@ def find_overlays(grey: NDArray[np.uint8], box: Box, colour: NDArray[np.uint8] |
     found = []
     for lit in (panel, 255 - panel):
         runs = connected(lit >= _WHITE, _MOST_RUNS)
+        if runs is None:  # noise reaches that level, but hardly the last one, at which most things are drawn
+            runs = connected(lit >= _PUREST, _MOST_RUNS)
         if runs is not None:
             sides = runs.boxes[:, 2:] - runs.boxes[:, :2]
             runs = runs.only((runs.area >= _LEAST_AREA_PX) & (sides.max(axis=1, initial=0) >= _LEAST_SIDE_PX))
@@ -210,9 +212,23 @@ def _drawn(marks: _Marks, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         clear = (marks.sharp >= 0.75) & (marks.plain >= 0.5)
         drawn |= letters & corner & clear & (marks.height >= 8)
         slim = marks.area <= 0.6 * marks.width * marks.height
-        smooth = (marks.ragged <= 1.3) | ((marks.ragged <= 3) & (marks.plain >= 0.95) & (marks.sharp >= 0.95))
-        drawn |= clear & (marks.sharp >= 0.85) & smooth & (marks.area >= 40) & slim
+        smooth = (marks.ragged <= 1.3) & (marks.sharp >= 0.85) & (marks.area >= 40)
+        smooth |= (marks.ragged <= 3) & (marks.plain >= 0.85) & (marks.area >= 100) & (specks <= _FEW_SPECKS)
+        drawn |= clear & smooth & slim
+    if len(drawn) <= _MOST_CANDIDATES:
+        beside = _beside(marks.boxes)
+        drawn |= letters & (beside & drawn & (marks.height <= 0.25 * height)).any(axis=1)
     return drawn
+
+
+def _beside(boxes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which boxes stand so close beside which others of about their height that they may be one word."""
+    x0, y0, x1, y1 = (boxes[:, k] for k in range(4))
+    tall = y1 - y0
+    shared = np.minimum(y1[:, None], y1) - np.maximum(y0[:, None], y0)
+    gap = np.maximum(x0[:, None], x0) - np.minimum(x1[:, None], x1)
+    close: NDArray[np.bool_] = (2 * shared >= np.minimum(tall[:, None], tall)) & (2 * gap <= tall)
+    return close & (2 * tall >= tall[:, None]) & (3 * tall[:, None] >= tall)
 
 
 def _chains(boxes: NDArray[np.int64], strong: NDArray[np.bool_], at_least: int) -> NDArray[np.bool_]:
