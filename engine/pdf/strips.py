@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ _SLACK_PX = 1.1
 _LARGEST_SKEW = 0.01
 _MOST_FRAMES = 32
 _MOST_NEIGHBOURS = 64
+_LINE_PX = 2 * EDGE_PX
 _MOST_CELLS = 1_000_000
 
 
@@ -83,7 +84,12 @@ class _Piece(NamedTuple):
     y1: float
 
 
-_Linked = Callable[[_Piece, _Piece], bool]
+class _Link(NamedTuple):
+    """Two neighbours, by their drawing order, and whether they share a whole edge rather than a part of one."""
+
+    piece: int
+    other: int
+    whole: bool
 
 
 def figures_of(placements: Sequence[Placement], resolver: Resolver) -> list[Figure]:
@@ -99,9 +105,10 @@ def figures_of(placements: Sequence[Placement], resolver: Resolver) -> list[Figu
     used: set[int] = set()
     for frame, pieces in _alike(placements, resolver):
         single, twice = _without_copies(pieces)
-        for linked in (_adjacent, _aligned):
+        links = list(_links(single))
+        for chosen in (links, [link for link in links if link.whole]):
             left = [piece for piece in single if piece.placement.order not in used]
-            for group in _groups(left, linked):
+            for group in _groups(left, chosen):
                 mosaic = _mosaic(group, frame)
                 if mosaic is not None:
                     figures.append(Figure(_whole(mosaic, group, frame), mosaic))
@@ -174,7 +181,7 @@ def _without_copies(pieces: list[_Piece]) -> tuple[list[_Piece], dict[int, list[
     return [same[-1] for same in copies.values()], orders
 
 
-def _groups(pieces: list[_Piece], linked: _Linked) -> Iterator[list[_Piece]]:
+def _groups(pieces: list[_Piece], links: Iterable[_Link]) -> Iterator[list[_Piece]]:
     """Pieces that hang together by links between neighbours, two or more."""
     leader = {piece.placement.order: piece.placement.order for piece in pieces}
 
@@ -184,52 +191,46 @@ def _groups(pieces: list[_Piece], linked: _Linked) -> Iterator[list[_Piece]]:
             order = leader[order]
         return order
 
-    for piece, other in _neighbours(pieces):
-        if linked(piece, other):
-            leader[first(piece.placement.order)] = first(other.placement.order)
+    for link in links:
+        if link.piece in leader and link.other in leader:
+            leader[first(link.piece)] = first(link.other)
     groups: dict[int, list[_Piece]] = defaultdict(list)
     for piece in pieces:
         groups[first(piece.placement.order)].append(piece)
     return (group for group in groups.values() if 1 < len(group) <= MOST_PARTS)
 
 
-def _neighbours(pieces: list[_Piece]) -> Iterator[tuple[_Piece, _Piece]]:
-    """Pairs of which the second begins about where the first ends, to the right or below."""
-    for span in (_across, _down):
-        in_line = sorted(pieces, key=span)
-        starts = [span(piece)[0] for piece in in_line]
+def _links(pieces: list[_Piece]) -> Iterator[_Link]:
+    """Pairs of which the second begins about where the first ends, to the right or below, and that share an edge."""
+    for along, across in ((_columns, _rows), (_rows, _columns)):
+        lines: dict[int, list[_Piece]] = defaultdict(list)
+        for piece in sorted(pieces, key=across):
+            lines[int(along(piece)[0] // _LINE_PX)].append(piece)
+        starts = {line: [across(piece)[0] for piece in begun] for line, begun in lines.items()}
         for piece in pieces:
-            begin, end = span(piece)
+            (begin, end), (low, high) = along(piece), across(piece)
             near = min(EDGE_PX, EDGE_SHARE * (end - begin))
-            at = bisect_left(starts, end - near)
-            stop = min(bisect_left(starts, end + near), at + _MOST_NEIGHBOURS)
-            yield from ((piece, other) for other in in_line[at:stop] if other is not piece)
+            for line in range(int((end - near) // _LINE_PX), int((end + near) // _LINE_PX) + 1):
+                # A neighbour begins within the edge, or is the last one to begin before it.
+                at = max(bisect_left(starts.get(line, ()), low - EDGE_PX) - 1, 0)
+                for other in lines.get(line, ())[at : at + _MOST_NEIGHBOURS]:
+                    bottom, top = across(other)
+                    if bottom > high:
+                        break
+                    shared = min(high, top) - max(low, bottom)
+                    enough = min(EDGE_PX, EDGE_SHARE * min(high - low, top - bottom))
+                    if other is piece or abs(along(other)[0] - end) > near or shared <= enough:
+                        continue
+                    whole = abs(bottom - low) <= EDGE_PX and abs(top - high) <= EDGE_PX
+                    yield _Link(piece.placement.order, other.placement.order, whole)
 
 
-def _across(piece: _Piece) -> tuple[float, float]:
+def _columns(piece: _Piece) -> tuple[float, float]:
     return piece.x0, piece.x1
 
 
-def _down(piece: _Piece) -> tuple[float, float]:
+def _rows(piece: _Piece) -> tuple[float, float]:
     return piece.y0, piece.y1
-
-
-def _adjacent(piece: _Piece, other: _Piece) -> bool:
-    """Whether two pieces share a part of an edge."""
-    wide = min(piece.x1, other.x1) - max(piece.x0, other.x0)
-    high = min(piece.y1, other.y1) - max(piece.y0, other.y0)
-    return max(wide, high) > EDGE_PX or max(wide, high) > EDGE_SHARE * min(_thickness([piece]), _thickness([other]))
-
-
-def _aligned(piece: _Piece, other: _Piece) -> bool:
-    """Whether two pieces share a whole edge."""
-    beside = abs(piece.y0 - other.y0) <= EDGE_PX and abs(piece.y1 - other.y1) <= EDGE_PX
-    below = abs(piece.x0 - other.x0) <= EDGE_PX and abs(piece.x1 - other.x1) <= EDGE_PX
-    return _adjacent(piece, other) and (beside or below)
-
-
-def _thickness(pieces: Sequence[_Piece]) -> float:
-    return min(min(piece.x1 - piece.x0, piece.y1 - piece.y0) for piece in pieces)
 
 
 def _mosaic(pieces: list[_Piece], frame: Matrix) -> Mosaic | None:

@@ -289,3 +289,8 @@ def test_every_image_is_in_one_figure_however_they_lie(spots, scale, inline):
             covered = sum(part.place.width * part.place.height for part in figure.mosaic.parts)
             assert covered == figure.mosaic.size_px[0] * figure.mosaic.size_px[1]
             assert all(part.place[2:] != part.place[:2] for part in figure.mosaic.parts)
+
+
+def test_many_small_tiles():
+    pdf, truth = cut_up(FIGURE, 40, 40, ["flate"], lambda parts: parts[::-1])
+    assert np.array_equal(stitched(pdf).grey, truth)
