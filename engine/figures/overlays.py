@@ -31,7 +31,7 @@ _SHARP, _RULED_SHARP = 0.6, 0.3
 _LEAST_SIDE_PX = 5
 _FRAMED = 0.65
 _FEW_SPECKS, _MANY_SPECKS = 12, 25
-_SATURATED = 0.05
+_SATURATED, _MARGINS = 0.05, 2
 _HOLLOW, _HOLLOW_SIDE_PX = 0.4, 24
 _GRID_PX = 8
 _COLOURED = 28
@@ -201,7 +201,8 @@ def _drawn(marks: _Marks, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     if specks > _MANY_SPECKS:
         letters &= marks.ragged <= 2
     index = np.flatnonzero(letters)
-    saturated = (marks.area[~ruled].sum() / (height * width)) > _SATURATED
+    # The largest ones may be a margin or the ground of a label.
+    saturated = np.sort(marks.area[~ruled])[:-_MARGINS].sum() > _SATURATED * height * width
     if len(index) <= _MOST_CANDIDATES and not saturated:
         at_least = 2 + (specks > _MANY_SPECKS) + (specks > 4 * _MANY_SPECKS)
         drawn[index] = _chains(marks.boxes[index], strong[index], at_least)
