@@ -130,9 +130,7 @@ class StoredImage:
         return numbers(self.get("Decode", "D"), 2 * components)
 
 
-def open_pdf_image(
-    doc: pymupdf.Document, xref: int, max_pixels: int, resolver: Resolver | None = None
-) -> StoredImage:
+def open_pdf_image(doc: pymupdf.Document, xref: int, max_pixels: int, resolver: Resolver | None = None) -> StoredImage:
     """Read an image XObject.
 
     Args:
