@@ -159,6 +159,8 @@ class DdpmRecipe:
         sampling_steps: network evaluations of DDIM.
         eta: 0 is deterministic DDIM, which asks for a long training; 1 is the ancestral sampler, whose noise corrects
             what a network of few steps gets wrong early. Both follow from the seed.
+        velocity: let the network's output be the velocity of Salimans and Ho (arXiv 2202.00512), from which the noise
+            follows. It needs not learn to pass on its input, which latents of many channels make slow.
         lr: learning rate of Adam after ``warm_up`` steps of linear growth.
         warm_up: see ``lr``.
         ema: decay of the averaged weights, which samples come from; smaller in the first steps.
@@ -173,6 +175,7 @@ class DdpmRecipe:
     timesteps: int = 1000
     sampling_steps: int = 50
     eta: float = 1.0
+    velocity: bool = False
     lr: float = 2e-4
     warm_up: int = 100
     ema: float = 0.999
@@ -223,7 +226,7 @@ class Denoiser:
         at = ((torch.arange(n) + torch.rand(n)) / n * of).long().clamp(max=of - 1).to(clean.device)
         noise = torch.randn_like(clean)
         with self.place.autocast():
-            loss = noise_loss(self.unet, clean, noise, at, self.kept)
+            loss = noise_loss(self._predictor(self.unet), clean, noise, at, self.kept)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.lr * min(1.0, (step + 1) / self.recipe.warm_up)
         self.optimizer.zero_grad(set_to_none=True)
@@ -239,8 +242,22 @@ class Denoiser:
         for first in range(0, count, 32):
             seeds = [(seed, index) for index in range(first, min(count, first + 32))]
             noise = Noise(seeds, (self.channels, size, size), self.place.device)
-            parts.append(sample_ddim(self.slow, noise, self.kept, recipe.sampling_steps, recipe.eta, self.bound))
+            parts.append(sample_ddim(self.predict, noise, self.kept, recipe.sampling_steps, recipe.eta, self.bound))
         return torch.cat(parts)
+
+    def predict(self, x: Tensor, at: Tensor) -> Tensor:
+        """Noise in a noisy thing, by the averaged network."""
+        return self._predictor(self.slow)(x, at)
+
+    def _predictor(self, net: torch.nn.Module) -> Predictor:
+        if not self.recipe.velocity:
+            return net
+
+        def mixed(x: Tensor, at: Tensor) -> Tensor:
+            share = self.kept[at][:, None, None, None]
+            return (1 - share).sqrt() * x + share.sqrt() * net(x, at).float()
+
+        return mixed
 
 
 class Ddpm:

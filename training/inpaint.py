@@ -133,7 +133,7 @@ def repaint(
     for index, (now, then) in enumerate(zip(times, [*times[1:], -1], strict=True)):
         share = kept[then] if then >= 0 else kept.new_ones(())
         for again in reversed(range(repeats if then >= 0 and index < free_from else 1)):
-            x = sampler_step(denoiser.slow, x, now, then, kept, eta=1.0, noise=noise.draw(), bound=denoiser.bound)
+            x = sampler_step(denoiser.predict, x, now, then, kept, eta=1.0, noise=noise.draw(), bound=denoiser.bound)
             if index < free_from:
                 x = masks * x + (1 - masks) * (share.sqrt() * known + (1 - share).sqrt() * noise.draw())
             if again:

@@ -46,6 +46,7 @@ class LatentRecipe:
         timesteps: noising steps of the schedule.
         sampling_steps: network evaluations of DDIM.
         eta: 0 is deterministic DDIM, 1 the ancestral sampler.
+        velocity: what the network's output is, see :class:`semscan.training.diffusion.DdpmRecipe`.
         lr: learning rate of Adam after ``warm_up`` steps of linear growth.
         warm_up: see ``lr``.
         ema: decay of the averaged weights, which samples come from; smaller in the first steps.
@@ -62,6 +63,7 @@ class LatentRecipe:
     timesteps: int = 1000
     sampling_steps: int = 50
     eta: float = 1.0
+    velocity: bool = True
     lr: float = 2e-4
     warm_up: int = 100
     ema: float = 0.999

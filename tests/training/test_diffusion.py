@@ -211,6 +211,19 @@ def test_ddpm_resumes_bit_equal_and_samples_by_seed(tmp_path):
     assert not np.array_equal(pictures, loaded.sample(3, seed=8))
 
 
+def test_a_velocity_is_turned_into_the_noise():
+    denoiser = Ddpm(replace(recipe(1), velocity=True), CPU).denoiser
+    clean, noise, at = torch.rand(3, 1, 8, 8), torch.randn(3, 1, 8, 8), torch.tensor([3, 500, 990])
+    share = denoiser.kept[at][:, None, None, None]
+    denoiser.slow = lambda x, at: share.sqrt() * noise - (1 - share).sqrt() * clean
+    noisy = add_noise(clean, noise, at, denoiser.kept)
+    torch.testing.assert_close(denoiser.predict(noisy, at), noise)
+    assert noise_loss(denoiser.predict, clean, noise, at, denoiser.kept) < 1e-9
+    # A network that knows nothing passes its input on, which is right where nearly all of it is noise.
+    blank = Ddpm(replace(recipe(1), velocity=True), CPU).denoiser
+    torch.testing.assert_close(blank.predict(noisy, at)[2], noise[2], atol=0.05, rtol=0.05)
+
+
 @pytest.mark.slow
 def test_ddpm_overfits_sixteen_tiles():
     torch.manual_seed(0)
