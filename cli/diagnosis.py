@@ -109,6 +109,7 @@ def _look_at_models(found: Diagnosis) -> None:
     from semscan.engine.selftest import golden_self_test
 
     found.facts["models"] = [path.stem for path in list_models()]
+    _look_at_gate(found)
     found.facts["self-test"] = "not run"
     try:
         bundle = load_bundle()
@@ -121,6 +122,17 @@ def _look_at_models(found: Diagnosis) -> None:
         return
     where = f"{backend.name} {backend.precision} on {backend.device}"
     found.facts["self-test"] = f"{bundle.id} ok, largest deviation {deviation:.1e} logits, {where}"
+
+
+def _look_at_gate(found: Diagnosis) -> None:
+    from semscan.engine.figures.kind import NAME, KindGate
+
+    try:
+        KindGate.load().open()
+        found.facts["gate"] = f"{NAME} ok"
+    except SemscanError as problem:
+        found.facts["gate"] = f"{NAME} cannot be used"
+        found.problems.append(problem)
 
 
 def _version(name: str) -> str | None:

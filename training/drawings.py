@@ -1,4 +1,4 @@
-"""Pictures drawn in code for the SEM-or-not gate: plots, tables, diagrams, renderings and simulated gels.
+"""Pictures drawn in code for the SEM-or-not gate: plots, tables, diagrams, maps, molecules, renderings and gels.
 
 The data holds no graphics and no gels, so they are drawn here, at training time only, with Pillow. Everything is
 drawn larger and reduced, which gives the smooth edges that plotting programs give.
@@ -9,23 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 _OVER = 2
 _INKS = [(0, 0, 0), (200, 20, 20), (20, 60, 200), (10, 140, 60), (230, 140, 10), (120, 40, 160), (90, 90, 90)]
 _PAPERS = [(255, 255, 255)] * 6 + [(240, 240, 245), (255, 250, 230), (20, 20, 30)]
 _WORDS = (
-    "Intensity",
-    "Temperature",
-    "Time",
-    "Voltage (V)",
-    "Capacity",
-    "Control",
-    "Ratio",
-    "2θ (deg)",
-    "wt.%",
-    "n = 3",
-)
+    "Intensity", "Temperature", "Time", "Voltage (V)", "Capacity", "Control", "Ratio", "2θ (deg)", "wt.%", "n = 3",
+)  # fmt: skip
 
 
 def draw_graphic(random: np.random.Generator) -> Image.Image:
@@ -36,7 +28,8 @@ def draw_graphic(random: np.random.Generator) -> Image.Image:
     image = Image.new("RGB", (_OVER * width, _OVER * height), paper)
     canvas = ImageDraw.Draw(image)
     kinds: list[Callable[[Image.Image, ImageDraw.ImageDraw, np.random.Generator], None]] = [
-        _curves, _curves, _scatter, _bars, _table, _flow, _network, _pie, _heat_map, _spheres, _mesh,
+        _curves, _curves, _scatter, _bars, _table, _flow, _network, _pie, _heat_map, _spheres, _mesh, _field, _map,
+        _molecule, _surface,
     ]  # fmt: skip
     kinds[random.integers(len(kinds))](image, canvas, random)
     return image.resize((width, height), Image.Resampling.LANCZOS)
@@ -74,31 +67,6 @@ def draw_gel(random: np.random.Generator) -> Image.Image:
             canvas.text(at, str(lane) if lane else "M", fill=245, font=ImageFont.load_default(0.04 * height + 6))
         canvas.rectangle((0, 0, width - 1, height - 1), outline=230)
     return gel
-
-
-def annotate(image: Image.Image, random: np.random.Generator) -> Image.Image:
-    """A copy with what journals burn into micrographs: a panel letter, a scale bar, sometimes arrows or a box."""
-    marked = image.convert("RGB")
-    canvas = ImageDraw.Draw(marked)
-    width, height = marked.size
-    ink = ((255, 255, 255), (0, 0, 0), (255, 230, 0))[random.integers(3)]
-    letter = int(random.uniform(0.05, 0.12) * height) + 8
-    if random.random() < 0.8:
-        if random.random() < 0.4:
-            canvas.rectangle(
-                (0, 0, 1.2 * letter, 1.3 * letter), fill=(255, 255, 255) if ink == (0, 0, 0) else (0, 0, 0)
-            )
-        canvas.text((4, 2), "(a)" if random.random() < 0.5 else "b", fill=ink, font=ImageFont.load_default(letter))
-    if random.random() < 0.8:
-        x, y, long = random.uniform(0.5, 0.7) * width, random.uniform(0.86, 0.94) * height, 0.2 * width
-        canvas.rectangle((x, y, x + long, y + 0.015 * height + 2), fill=ink)
-        canvas.text((x, y - 0.8 * letter), "5 µm", fill=ink, font=ImageFont.load_default(0.7 * letter))
-    if random.random() < 0.2:
-        colour = _INKS[random.integers(1, 5)]
-        for _ in range(int(random.integers(1, 4))):
-            x, y = random.uniform(0.1, 0.8) * width, random.uniform(0.1, 0.8) * height
-            canvas.rectangle((x, y, x + 0.12 * width, y + 0.12 * height), outline=colour, width=2)
-    return marked
 
 
 def _ink(random: np.random.Generator) -> tuple[int, int, int]:
@@ -246,3 +214,80 @@ def _mesh(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Gen
         at = line * pitch + random.uniform(-4, 4)
         canvas.line((at, 0, at + random.uniform(-30, 30), height), fill=ink, width=2)
         canvas.line((0, at, width, at + random.uniform(-30, 30)), fill=ink, width=2)
+
+
+def _smooth_field(random: np.random.Generator, width: int, height: int) -> NDArray[np.float64]:
+    """A smooth random field between 0 and 1."""
+    coarse = random.random((int(random.integers(3, 12)), int(random.integers(3, 12)))).astype(np.float32)
+    field = np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC), np.float64)
+    whole: NDArray[np.float64] = (field - field.min()) / (np.ptp(field) + 1e-9)
+    return whole
+
+
+def _field(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    """A computed field in false colours or greys, with or without axes."""
+    width, height = image.size
+    field = _smooth_field(random, int(0.8 * width), int(0.85 * height))
+    if random.random() < 0.4:
+        field = np.round(field * random.integers(4, 14)) / 12
+    stops = (
+        random.integers(0, 256, (4, 3))
+        if random.random() < 0.75
+        else np.array([[0] * 3, [90] * 3, [170] * 3, [255] * 3])
+    )
+    at = np.linspace(0, 1, 4)
+    colours = np.stack([np.interp(field, at, stops[:, band]) for band in range(3)], axis=2).astype(np.uint8)
+    image.paste(Image.fromarray(colours), (int(0.1 * width), int(0.05 * height)))
+    if random.random() < 0.7:
+        canvas.rectangle((0.1 * width, 0.05 * height, 0.9 * width, 0.9 * height), outline=(0, 0, 0), width=4)
+        _words(canvas, random, (0.4 * width, 0.92 * height), 0.04 * height + 8)
+
+
+def _map(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    """Land and water, borders and names."""
+    width, height = image.size
+    field = np.round(_smooth_field(random, width, height) * random.integers(3, 9)).astype(np.int64)
+    inks = random.integers(120, 256, (field.max() + 1, 3))
+    colours = inks[field].astype(np.uint8)
+    border = np.zeros(field.shape, bool)
+    border[1:] |= field[1:] != field[:-1]
+    border[:, 1:] |= field[:, 1:] != field[:, :-1]
+    colours[border] = 60
+    image.paste(Image.fromarray(colours))
+    for _ in range(int(random.integers(2, 12))):
+        _words(canvas, random, (random.uniform(0, 0.8) * width, random.uniform(0, 0.9) * height), 0.03 * height + 10)
+
+
+def _molecule(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    """Hexagons joined by bonds, with letters of atoms; sometimes an arrow to the next."""
+    width, height = image.size
+    side, line = random.uniform(0.06, 0.16) * min(width, height), int(random.integers(3, 8))
+    for _ in range(int(random.integers(1, 7))):
+        cx, cy = random.uniform(0.15, 0.85) * width, random.uniform(0.15, 0.85) * height
+        for ring in range(int(random.integers(1, 4))):
+            x = cx + ring * 1.732 * side
+            points = [(x + side * np.sin(k * np.pi / 3), cy + side * np.cos(k * np.pi / 3)) for k in range(7)]
+            canvas.line(points, fill=(0, 0, 0), width=line)
+            for k in (0, 2, 4):
+                ends = [(x + 0.8 * (px - x), cy + 0.8 * (py - cy)) for px, py in points[k : k + 2]]
+                canvas.line(ends, fill=(0, 0, 0), width=line)
+        canvas.line((cx, cy + side, cx, cy + 1.8 * side), fill=(0, 0, 0), width=line)
+        atom = ("OH", "N", "NH2", "COOH", "R", "Br")[random.integers(6)]
+        canvas.text(
+            (cx - 0.2 * side, cy + 1.8 * side), atom, fill=_ink(random), font=ImageFont.load_default(0.6 * side)
+        )
+    if random.random() < 0.5:
+        y = random.uniform(0.2, 0.8) * height
+        canvas.line((0.4 * width, y, 0.6 * width, y), fill=(0, 0, 0), width=line)
+        canvas.polygon(((0.6 * width, y - 14), (0.6 * width, y + 14), (0.63 * width, y)), fill=(0, 0, 0))
+
+
+def _surface(image: Image.Image, canvas: ImageDraw.ImageDraw, random: np.random.Generator) -> None:
+    """A shaded relief: a rendering that is nothing but smooth greys or one tint."""
+    width, height = image.size
+    relief = sum(_smooth_field(random, width, height) / 2**k for k in range(3))
+    down, across = np.gradient(relief)
+    light = across * random.normal() + down * random.normal()
+    shade = np.clip(0.55 + 0.25 * light / (light.std() + 1e-9), 0.05, 1)
+    tint = random.integers(120, 256, 3) if random.random() < 0.6 else np.array([235, 235, 235])
+    image.paste(Image.fromarray((shade[:, :, None] * tint).astype(np.uint8)))

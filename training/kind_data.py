@@ -1,139 +1,141 @@
-"""Examples for the SEM-or-not gate: pictures of every kind, as they look after a journal has printed them.
+"""Pictures for the SEM-or-not gate, of every kind, with what they are and where they come from.
 
-Micrographs that were never printed are cut, resized, labelled and compressed the way figures are; that is allowed
-here because the gate asks what a picture shows and not, as the detector does, how its pixels came about.
+Real panels of preprints and papers, micrographs of the data folder, photographs and clip art of a folder of the user's
+choice, and drawings and simulations made here. How they look in print is the affair of ``kind_print``.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from semscan.engine.errors import ImageUnusable
 from semscan.engine.figures.panels import split_panels
 from semscan.engine.geometry import Box
 from semscan.engine.luminance import to_luminance
 from semscan.engine.pdf.reader import PdfReader
-from semscan.training.drawings import annotate, draw_gel, draw_graphic
+from semscan.engine.raster import Raster
+from semscan.training.data import preprint_split
+from semscan.training.drawings import draw_gel, draw_graphic
+from semscan.training.kind_print import SMALLEST_PX, luma_with_chroma
+from semscan.training.simulated import draw_map, draw_tem
 
 LABELS_DIR = Path(__file__).resolve().parent / "labels"
-SMALLEST_PX = 128
+LABELS = ("sem", "tem", "light", "fluorescence", "gel", "photograph", "graphic", "other")
+MADE = {"graphic": 900, "gel": 350, "tem": 450, "other": 350}
 _MOST_PER_SOURCE = 24
-_COLOUR_STEP = 2
-_GRAPHICS, _GELS = 500, 150
+_MOST_PIXELS = 200_000_000
 _KIND_OF_MODALITY = {"fluorescence": "fluorescence", "histology": "light", "TEM": "tem"}
+_FEWEST_COLOURS = 6000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Example:
-    """One panel.
+class Picture:
+    """One picture.
 
     Attributes:
-        grey: uint8 [h, w].
-        colour: uint8 [h', w', 3], ``None`` for a panel stored in grey.
-        label: what it is.
+        load: returns it, grey or RGB.
+        name: of the file, or of the seed that it is drawn from.
+        label: what it is, one of ``LABELS``.
         group: pictures of one group come from one source, paper or preprint.
-        split: ``fit`` or ``test``.
-        origin: ``micrographs``, ``tinted``, ``preprints``, ``drawn`` or ``pdfs``.
+        origin: ``preprints``, ``papers``, ``micrographs``, ``photographs`` or ``made``.
+        panel: it is a panel as published.
+        held: belongs to what the shipped gate is not fitted on: the preprints that the detector is tested on, and
+            the micrographs of the test split.
     """
 
-    grey: NDArray[np.uint8]
-    colour: NDArray[np.uint8] | None
+    load: Callable[[], Image.Image]
+    name: str
     label: str
     group: str
-    split: str
     origin: str
+    panel: bool
+    held: bool
+
+    def random(self, count: int) -> np.random.Generator:
+        """The same numbers for the same picture and count, whatever else is read."""
+        return np.random.default_rng((zlib.crc32(self.name.encode()), count))
 
 
-def examples(root: Path) -> Iterator[Example]:
-    """Everything but the panels of the PDFs; printed look-alikes of the micrographs included.
+def pictures(root: Path, photographs: Path | None) -> Iterator[Picture]:
+    """All of them.
 
     Args:
         root: the data folder.
+        photographs: folder with ``photographs/`` and ``graphics/``, each with one folder per package; optional.
     """
-    yield from _micrographs(root)
     yield from _preprints(root)
-    yield from _drawn()
+    yield from _papers(root)
+    yield from _micrographs(root)
+    if photographs is not None:
+        yield from _collected(photographs)
+    yield from _made()
 
 
-def pdf_panels(root: Path) -> Iterator[Example]:
-    """Labelled panels of the papers, cut and decoded as a scan does; for tests only.
+def _preprints(root: Path) -> Iterator[Picture]:
+    labels = {row["file"]: row["label"] for row in _rows(LABELS_DIR / "preprint_panels.csv")}
+    for row in _rows(root / "preprint_panels.csv"):
+        file, label = row["file"], labels[row["file"]]
+        if label in LABELS:
+            held = preprint_split(row["preprint"]) == "test"
+            yield Picture(partial(_open, root / file), file, label, row["preprint"], "preprints", True, held)
 
-    Raises:
-        ValueError: a labelled panel is not found any more, because splitting has changed.
-    """
-    labels: dict[str, list[dict[str, str]]] = {}
+
+def _papers(root: Path) -> Iterator[Picture]:
+    by_file: dict[str, list[dict[str, str]]] = {}
     for row in _rows(LABELS_DIR / "pdf_panels.csv"):
-        labels.setdefault(row["file"], []).append(row)
-    for file, rows in labels.items():
-        found = {(p.xref, p.box): p for p in cut_pdf(root / file)}
+        by_file.setdefault(row["file"], []).append(row)
+    for file, rows in by_file.items():
+        rasters = dict(read_rasters(root / file))
         for row in rows:
-            box = Box(*(int(row[key]) for key in ("x0", "y0", "x1", "y1")))
-            panel = found.get((int(row["xref"]), box)) or _closest(found, int(row["xref"]), box)
-            yield Example(panel.grey, panel.colour, row["label"], file, "test", "pdfs")
+            if row["label"] not in LABELS:
+                continue
+            x0, y0, x1, y1 = (int(row[key]) for key in ("x0", "y0", "x1", "y1"))
+            image = _cut(rasters[int(row["xref"])], Box(x0, y0, x1, y1))
+            name = f"{file} {row['xref']} {x0} {y0}"
+            yield Picture(lambda image=image: image, name, row["label"], file, "papers", True, False)  # type: ignore[misc]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PdfPanel:
-    """A panel of a PDF with its place."""
-
-    xref: int
-    box: Box
-    grey: NDArray[np.uint8]
-    colour: NDArray[np.uint8] | None
-
-
-def cut_pdf(path: Path) -> Iterator[PdfPanel]:
-    """The panels of a PDF with a short side of at least 128 px, every stored image once."""
+def read_rasters(path: Path) -> Iterator[tuple[int, Raster]]:
+    """The images of a PDF by object number, every one once; those that cannot be decoded are left out."""
     reader = PdfReader(path.read_bytes(), None, 5000)
     seen = set()
     for page in range(reader.pages):
         for placed in reader.page_images(page)[0]:
-            if placed.placement.xref in seen or not placed.placement.xref:
-                continue
-            seen.add(placed.placement.xref)
-            try:
-                raster = reader.open_image(placed.placement, 200_000_000).decode()
-            except ImageUnusable:  # a scan reports it; here there is nothing to learn from it
-                continue
-            if raster.bits == 1:
-                continue
-            view = None if raster.load_colour is None else raster.load_colour()
-            for box in split_panels(raster.grey):
-                if box.short_side < SMALLEST_PX:
+            xref = placed.placement.xref
+            if xref and xref not in seen:
+                seen.add(xref)
+                try:
+                    yield xref, reader.open_image(placed.placement, _MOST_PIXELS).decode()
+                except ImageUnusable:  # a scan reports it; here there is nothing to learn from it
                     continue
-                colour = None
-                if view is not None:
-                    scale = round(raster.grey.shape[0] / view.shape[0])
-                    colour = view[box.y0 // scale : -(-box.y1 // scale), box.x0 // scale : -(-box.x1 // scale)]
-                yield PdfPanel(placed.placement.xref, box, raster.grey[box.y0 : box.y1, box.x0 : box.x1], colour)
 
 
-def _closest(found: dict[tuple[int, Box], PdfPanel], xref: int, box: Box) -> PdfPanel:
-    """The panel that overlaps best, for labels made before splitting changed a little."""
-    best, best_overlap = None, 0.7
-    for (other, candidate), panel in found.items():
-        if other == xref:
-            width = min(box.x1, candidate.x1) - max(box.x0, candidate.x0)
-            height = min(box.y1, candidate.y1) - max(box.y0, candidate.y0)
-            shared = max(width, 0) * max(height, 0)
-            overlap = shared / (box.width * box.height + candidate.width * candidate.height - shared)
-            if overlap > best_overlap:
-                best, best_overlap = panel, overlap
-    if best is None:
-        raise ValueError(f"no panel of object {xref} matches {tuple(box)}")
-    return best
+def cut_pdf(path: Path) -> Iterator[tuple[int, Box, Image.Image]]:
+    """The panels of a PDF with a short side of at least 128 px: object number, box and picture; for labelling."""
+    for xref, raster in read_rasters(path):
+        for box in split_panels(raster.grey) if raster.bits > 1 else ():
+            if box.short_side >= SMALLEST_PX:
+                yield xref, box, _cut(raster, box)
 
 
-def _micrographs(root: Path) -> Iterator[Example]:
+def _cut(raster: Raster, box: Box) -> Image.Image:
+    colour = None
+    if raster.load_colour is not None:
+        view = raster.load_colour()
+        scale = round(raster.grey.shape[0] / view.shape[0])
+        colour = view[box.y0 // scale : -(-box.y1 // scale), box.x0 // scale : -(-box.x1 // scale)]
+    return luma_with_chroma(raster.grey[box.y0 : box.y1, box.x0 : box.x1], colour)
+
+
+def _micrographs(root: Path) -> Iterator[Picture]:
     by_source: dict[str, list[dict[str, str]]] = {}
     for row in _rows(root / "micrographs.csv"):
         by_source.setdefault(row["source"], []).append(row)
@@ -146,93 +148,69 @@ def _micrographs(root: Path) -> Iterator[Example]:
             label = "sem" if row["kind"] == "sem" else _KIND_OF_MODALITY[row["modality"].split()[0]]
             label = really.get(row["file"], label)
             group = f"{source}/{Path(row['file']).stem}" if each_its_own else source
-            split = "test" if row["split"] == "test" else "fit"
-            image = _open(root / row["file"])
-            yield _example(image, label, group, split, "micrographs")
-            random = _generator(row["sha256"])
-            for _ in range(1 if each_its_own else 2):
-                yield _example(_printed(image, random), label, group, split, "micrographs")
-            if split == "fit" and label in ("sem", "tem"):
-                yield from _tinted(_printed(image, random), label, group, random)
+            load = partial(_open, root / row["file"])
+            yield Picture(load, row["file"], label, group, "micrographs", each_its_own, row["split"] == "test")
 
 
-def _preprints(root: Path) -> Iterator[Example]:
-    labels = {row["file"]: row["label"] for row in _rows(LABELS_DIR / "preprint_panels.csv")}
-    for row in _rows(root / "preprint_panels.csv"):
-        if labels[row["file"]] != "uncertain":
-            image = _open(root / row["file"])
-            if min(image.size) >= SMALLEST_PX // 2:
-                yield _example(image, labels[row["file"]], row["preprint"], "fit", "preprints")
+def _collected(folder: Path) -> Iterator[Picture]:
+    """Photographs: what has many colours, every picture once whatever sizes it comes in. Clip art: as it is."""
+    known = set()
+    for path in sorted((folder / "photographs").rglob("*")):
+        if path.suffix.lower() in (".jpg", ".jpeg", ".png") and (seen := _photograph(path)) and seen not in known:
+            known.add(seen)
+            yield Picture(
+                partial(_open, path, 1024), path.name, "photograph", f"photo/{path.name}", "photographs", False, False
+            )
+    files = sorted(p for p in (folder / "graphics").rglob("*.png") if "flag" not in str(p))
+    for path in files[:: max(1, len(files) // 300)]:
+        yield Picture(partial(_open, path, 800), path.name, "graphic", f"art/{path.name[:2]}", "made", False, False)
 
 
-def _drawn() -> Iterator[Example]:
-    for index in range(_GRAPHICS + _GELS):
-        random = np.random.default_rng((20, index))
-        label = "graphic" if index < _GRAPHICS else "gel"
-        image = draw_graphic(random) if label == "graphic" else draw_gel(random)
-        if random.random() < 0.7:
-            image = _compressed(image, int(random.integers(60, 96)))
-        yield _example(image, label, f"drawn/{index % 20}", "fit", "drawn")
+def _made() -> Iterator[Picture]:
+    for label, count in MADE.items():
+        for index in range(count):
+            name, group = f"{label} {index}", f"made/{label}/{index % 40}"
+            yield Picture(partial(_draw, label, index), name, label, group, "made", False, False)
 
 
-def _example(image: Image.Image, label: str, group: str, split: str, origin: str) -> Example:
-    colour = None
-    if image.mode != "L":
-        colour = np.ascontiguousarray(np.asarray(image.convert("RGB"))[::_COLOUR_STEP, ::_COLOUR_STEP])
-    return Example(to_luminance(image), colour, label, group, split, origin)
+def _photograph(path: Path) -> bytes | None:
+    """A small copy of a photograph, to know it again; ``None`` for what is small or has few colours."""
+    try:
+        with Image.open(path) as image:
+            if min(image.size) < SMALLEST_PX:
+                return None
+            image.draft("RGB", (400, 400))
+            small = image.convert("RGBA").resize((400, 400), Image.Resampling.NEAREST)
+    except OSError:  # not every file with such a name is a picture
+        return None
+    pixels = np.asarray(small).reshape(-1, 4)
+    seen = pixels[pixels[:, 3] > 200].astype(np.int64)
+    if len(np.unique(seen[:, 0] << 16 | seen[:, 1] << 8 | seen[:, 2])) < _FEWEST_COLOURS:
+        return None
+    return (np.asarray(small.convert("L").resize((6, 6), Image.Resampling.BOX)) // 32).tobytes()
 
 
-def _printed(image: Image.Image, random: np.random.Generator) -> Image.Image:
-    """A picture as a panel of a figure: a part of it, reduced, marked, compressed."""
-    width, height = image.size
-    share = random.uniform(0.5, 1)
-    w, h = int(width * share), int(height * share)
-    x, y = int(random.integers(0, width - w + 1)), int(random.integers(0, height - h + 1))
-    part = image.crop((x, y, x + w, y + h))
-    factor = min(1.0, random.uniform(190, 650) / min(w, h))
-    kernel = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)[random.integers(3)]
-    part = part.resize((max(SMALLEST_PX, round(w * factor)), max(SMALLEST_PX, round(h * factor))), kernel)
-    if random.random() < 0.7:
-        part = annotate(part, random)
-    return _compressed(part, int(random.integers(62, 96)))
+def _draw(label: str, index: int) -> Image.Image:
+    random = np.random.default_rng((20, LABELS.index(label), index))
+    if label == "other":
+        return draw_map(random, None)
+    return {"graphic": draw_graphic, "gel": draw_gel, "tem": draw_tem}[label](random)
 
 
-def _tinted(image: Image.Image, label: str, group: str, random: np.random.Generator) -> Iterator[Example]:
-    """Sometimes a false-colour version, which is ``other``, or one with a colour cast, which stays what it is."""
-    tint = random.integers(0, 256, 3)
-    strong = random.random() < 0.5
-    share = random.uniform(0.5, 1) if strong else random.uniform(0.02, 0.1)
-    middle = 128 + share * (tint - 128)
-    if strong and np.ptp(middle) < 50:
-        return
-    low, high = (random.integers(0, 60, 3), random.integers(190, 256, 3)) if strong else ((0, 0, 0), (255, 255, 255))
-    low, middle, high = (tuple(int(v) for v in colour) for colour in (low, middle, high))
-    coloured = ImageOps.colorize(image.convert("L"), low, high, mid=middle)
-    coloured = _compressed(coloured, int(random.integers(62, 96)))
-    yield _example(coloured, "other" if strong else label, group, "fit", "tinted")
-
-
-def _compressed(image: Image.Image, quality: int) -> Image.Image:
-    held = io.BytesIO()
-    image.save(held, "JPEG", quality=quality)
-    return Image.open(io.BytesIO(held.getvalue()))
-
-
-def _open(path: Path) -> Image.Image:
-    """Eight-bit grey or RGB; alpha on white, deep data reduced as in a scan."""
+def _open(path: Path, largest_px: int | None = None) -> Image.Image:
+    """Eight-bit grey or RGB; alpha on a grey paper, deep data reduced as in a scan."""
     with Image.open(path) as image:
-        if image.mode in ("L", "RGB") and image.format == "JPEG":
-            return Image.open(io.BytesIO(path.read_bytes()))
+        if largest_px is not None:
+            image.thumbnail((largest_px, largest_px))
+        if image.mode == "L" or (image.mode == "RGB" and image.format != "JPEG"):
+            return image.copy()
+        if image.mode in ("RGBA", "LA", "P") and ("A" in image.getbands() or "transparency" in image.info):
+            shade = 255 if zlib.crc32(path.name.encode()) % 2 else zlib.crc32(path.name.encode()) % 256
+            paper = Image.new("RGBA", image.size, (shade, shade, shade, 255))
+            return Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
         if image.mode in ("RGB", "P", "CMYK"):
             return image.convert("RGB")
-        if image.mode == "RGBA":
-            paper = Image.new("RGBA", image.size, (255, 255, 255, 255))
-            return Image.alpha_composite(paper, image).convert("RGB")
         return Image.fromarray(to_luminance(image))
-
-
-def _generator(seed: str) -> np.random.Generator:
-    return np.random.default_rng(zlib.crc32(seed.encode()))
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

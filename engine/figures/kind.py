@@ -1,31 +1,35 @@
-"""Is a panel an SEM micrograph? The first gate: measured features and a small multinomial logistic model.
+"""Is a panel an SEM micrograph? A small network on what is measured of it, and thresholds on what the network says.
 
-It separates drawn graphics and coloured pictures well, and SEM from TEM only in part: both are grey, and what sets
-them apart is what they show. So it leans towards SEM, and says ``uncertain`` rather than leave out a panel that may
-be one: a panel left out in silence would hide what the user is looking for. The figures are in
-``docs/results/kind_gate.md``.
+A panel taken for SEM by mistake is scored against genuine SEM panels, which may raise a false flag; one left out by
+mistake would hide what the user is looking for. So there is ``uncertain`` between the two: listed, not scored.
+Electrons have no colour, so a coloured panel is never SEM, whatever the network says; colour is only decoded where the
+grey levels leave that open. The figures are in ``docs/results/kind_gate.md``.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.backends.gate import GateNetwork
 from semscan.engine.errors import ModelError
-from semscan.engine.figures import features
+from semscan.engine.figures import texture
+from semscan.engine.figures.views import COLOUR_NAMES, PATCH_PX, colour_summary, is_coloured, take_views
 
-FORMAT = 1
-LARGEST_DEVIATION = 4.0
-"""Standardised features are cut at this size, so that one odd number does not decide."""
+NAME = "kind-1"
+FORMAT = 2
+METADATA_KEY = "semscan_kind"
+Colour = Callable[[], NDArray[np.uint8] | None]
+"""Loads a small RGB view of a panel, uint8 [h, w, 3]; ``None`` for a panel stored in grey."""
 
-_PAPER_SHARE = 0.3
-_PAPER_FLAT_SHARE = 0.7
-_LOWEST_ENTROPY = 2.5
-_WHITE = 250
+NUMBERS = texture.NAMES + COLOUR_NAMES
+"""What the network is given, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,8 @@ class Kind:
     """What a panel is taken for.
 
     Attributes:
-        label: ``sem``, ``tem``, ``light``, ``fluorescence``, ``gel``, ``graphic``, ``other`` (element maps, scanning
-            probe, diffraction, false colour) or ``uncertain``.
+        label: ``sem``, ``tem``, ``light`` (light microscopy, histology), ``fluorescence``, ``gel``, ``photograph``,
+            ``graphic``, ``other`` (element maps, scanning probe, diffraction, false colour) or ``uncertain``.
         p: the model's probability of that label; of the likeliest one when uncertain.
     """
 
@@ -42,136 +46,104 @@ class Kind:
     p: float
 
 
-def looks_like_micrograph(grey: NDArray[np.uint8]) -> bool:
-    """Cheap first stage: false for what is plainly drawn, so that its colour need not be decoded.
-
-    Drawn means: mostly flat with much paper white, or hardly more than a few grey levels. In the training data no
-    SEM panel fails this test.
-
-    Args:
-        grey: uint8 [h, w], the panel.
-    """
-    if min(grey.shape) < features.BLOCK_PX:
-        return True
-    blocks = features.sample_blocks(grey)
-    share = np.bincount(blocks.ravel(), minlength=256) / blocks.size
-    seen = share[share > 0]
-    if -float(seen @ np.log2(seen)) < _LOWEST_ENTROPY:
-        return False
-    if float(share[_WHITE:].sum()) < _PAPER_SHARE:
-        return True
-    left, right = blocks[:, :, :-1], blocks[:, :, 1:]
-    return float(np.mean(np.maximum(left, right) - np.minimum(left, right) <= 1)) < _PAPER_FLAT_SHARE
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class KindGate:
-    """The fitted model.
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What the network is given and says, and from which probability on a label is given.
 
     Attributes:
-        labels: names of the classes, ``sem`` among them.
-        means: of the features, float64 [f].
-        scales: of the features, float64 [f].
-        weights: float64 [classes, 2 f], for the standardised features and for their squares over 4.
-        biases: float64 [classes].
+        numbers: names of the network's inputs.
+        labels: names of its outputs, ``sem`` among them.
         sem_from: a panel whose probability of SEM is at least this is ``sem``.
         doubt_from: between this and ``sem_from`` it is ``uncertain``.
         label_from: below ``doubt_from``, the likeliest other label is given from this probability on.
     """
 
+    numbers: tuple[str, ...]
     labels: tuple[str, ...]
-    means: NDArray[np.float64]
-    scales: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    biases: NDArray[np.float64]
     sem_from: float
     doubt_from: float
     label_from: float
 
     @classmethod
-    def load(cls) -> KindGate:
-        """The gate that ships with the package."""
-        return cls.from_json((files("semscan.engine.models") / "kind-0.json").read_text())
-
-    @classmethod
-    def from_json(cls, text: str) -> KindGate:
-        """Read a fitted model.
+    def from_json(cls, text: str) -> Thresholds:
+        """Read what is stored in the model file.
 
         Raises:
-            ModelError: not a model of this format, or fitted on features that this version does not measure.
+            ModelError: it is damaged or of another format.
         """
         try:
             stored = json.loads(text)
-            form, names = stored["format"], stored["features"]
-            labels = tuple(stored["labels"])
-            means, scales, weights, biases = (
-                np.array(stored[key], dtype=np.float64) for key in ("means", "scales", "weights", "biases")
-            )
-            sem_from, doubt_from, label_from = (float(stored[key]) for key in ("sem_from", "doubt_from", "label_from"))
+            form, numbers, labels = stored["format"], tuple(stored["numbers"]), tuple(stored["labels"])
+            limits = [float(stored[key]) for key in ("sem_from", "doubt_from", "label_from")]
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"the SEM-or-not gate cannot be read: {error}", "reinstall semscan") from error
         if form != FORMAT:
             raise ModelError(f"the SEM-or-not gate has format {form}, not {FORMAT}", "update semscan")
-        if names != list(features.NAMES):
-            odd = sorted(set(names) ^ set(features.NAMES)) or ["another order"]
-            raise ModelError(f"the SEM-or-not gate was fitted on other features: {', '.join(odd[:5])}", "fit it again")
-        count, size = len(labels), len(features.NAMES)
-        if [a.shape for a in (means, scales, weights, biases)] != [
-            (size,),
-            (size,),
-            (count, 2 * size),
-            (count,),
-        ] or "sem" not in labels:
-            raise ModelError("the parts of the SEM-or-not gate do not fit together", "fit it again")
-        return cls(labels, means, scales, weights, biases, sem_from, doubt_from, label_from)
+        if "sem" not in labels:
+            raise ModelError("the SEM-or-not gate does not know SEM", "reinstall semscan")
+        return cls(numbers, labels, *limits)
 
-    def classify(self, grey: NDArray[np.uint8], colour: NDArray[np.uint8] | None) -> Kind:
-        """Say what a panel is.
-
-        Args:
-            grey: uint8 [h, w], native pixels of the panel.
-            colour: uint8 [h', w', 3], a smaller view of the panel; ``None`` for an image stored in grey.
-        """
-        if min(grey.shape) < features.BLOCK_PX:
-            return Kind("uncertain", 0.0)
-        measured = features.measure(grey, colour)
-        return self.decide(self.probabilities(measured), bool(features.is_coloured(measured)))
-
-    def probabilities(self, measured: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probabilities of the labels from the features of one panel, float64 [classes]."""
-        logits = self.weights @ expand(measured, self.means, self.scales) + self.biases
-        odds = np.exp(logits - logits.max())
-        shares: NDArray[np.float64] = odds / odds.sum()
-        return shares
-
-    def decide(self, probabilities: NDArray[np.float64], coloured: bool) -> Kind:
-        """The label that the thresholds give to a panel with these probabilities.
-
-        A coloured panel is never ``sem``: what looks like one is a false-colour version, or something else.
-        """
+    def decide(self, probabilities: NDArray[np.float32], coloured: bool) -> Kind:
+        """The label of a panel with these probabilities; a coloured one is never ``sem``."""
         sem = self.labels.index("sem")
         p_sem, best = float(probabilities[sem]), int(probabilities.argmax())
         if p_sem >= self.sem_from and not coloured:
             return Kind("sem", p_sem)
-        others = np.delete(np.arange(len(self.labels)), sem)
-        likeliest = int(others[probabilities[others].argmax()])
+        likeliest = max((i for i in range(len(self.labels)) if i != sem), key=lambda i: float(probabilities[i]))
         if p_sem >= self.doubt_from or probabilities[likeliest] < self.label_from:
             return Kind("uncertain", float(probabilities[best]))
         return Kind(self.labels[likeliest], float(probabilities[likeliest]))
 
 
-def expand(
-    measured: NDArray[np.float64], means: NDArray[np.float64], scales: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Inputs of the linear model: standardised features, cut, and their squares over 4.
+class KindGate:
+    """The gate; its network is opened when the first panel comes.
 
     Args:
-        measured: float64 [..., f].
-        means: float64 [f].
-        scales: float64 [f].
-
-    Returns:
-        float64 [..., 2 f].
+        path: of the model file.
     """
-    standard = np.clip((measured - means) / scales, -LARGEST_DEVIATION, LARGEST_DEVIATION)
-    return np.concatenate([standard, standard**2 / LARGEST_DEVIATION], axis=-1)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened: tuple[GateNetwork, Thresholds] | None = None
+
+    @classmethod
+    def load(cls) -> KindGate:
+        """The gate that ships with the package."""
+        return cls(Path(str(files("semscan.engine.models") / f"{NAME}.onnx")))
+
+    def open(self) -> tuple[GateNetwork, Thresholds]:
+        """Open the model file, once.
+
+        Raises:
+            DeviceError: there is no usable runtime.
+            ModelError: the file is missing, damaged, or is given other numbers than this version measures.
+        """
+        if self._opened is None:
+            network = GateNetwork(self._path)
+            thresholds = Thresholds.from_json(network.metadata.get(METADATA_KEY, "{}"))
+            if thresholds.numbers != NUMBERS or network.width != len(NUMBERS):
+                odd = sorted(set(thresholds.numbers) ^ set(NUMBERS)) or ["another order"]
+                raise ModelError(f"{self._path} is given other numbers: {', '.join(odd[:5])}", "reinstall semscan")
+            self._opened = network, thresholds
+        return self._opened
+
+    def classify(self, grey: NDArray[np.uint8], colour: Colour) -> Kind:
+        """Say what a panel is.
+
+        Args:
+            grey: uint8 [h, w], native pixels of the panel.
+            colour: called only where the grey levels do not tell already that the panel is no SEM micrograph.
+        """
+        if min(grey.shape) < PATCH_PX:
+            return Kind("uncertain", 0.0)
+        network, thresholds = self.open()
+        numbers = np.zeros(len(NUMBERS), np.float32)
+        numbers[: len(texture.NAMES)] = texture.texture_summary(take_views(grey))
+        kind = thresholds.decide(network.probabilities(numbers), coloured=False)
+        if kind.label not in ("sem", "uncertain"):
+            return kind
+        view = colour()
+        if view is None or not is_coloured(summary := colour_summary(view)):
+            return kind
+        numbers[len(texture.NAMES) :] = summary
+        return thresholds.decide(network.probabilities(numbers), coloured=True)

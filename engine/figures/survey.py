@@ -12,7 +12,7 @@ from semscan.engine.calibration import QUALITY_FLOOR, stratum_name
 from semscan.engine.errors import Reason
 from semscan.engine.figures.databar import trim_data_bar
 from semscan.engine.figures.findings import Finding
-from semscan.engine.figures.kind import Kind, KindGate, looks_like_micrograph
+from semscan.engine.figures.kind import Kind, KindGate
 from semscan.engine.figures.panels import split_panels
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.wire import Task
@@ -101,14 +101,9 @@ class Survey:
         return Reason.BELOW_QUALITY_FLOOR, f"no genuine reference panels stored as {raster.encoding}"
 
     def _kind(self, raster: Raster, box: Box, colour: _Once) -> Kind:
-        grey = _crop(raster.grey, box)
-        if raster.bits == 1 or not looks_like_micrograph(grey):
+        if raster.bits == 1:
             return Kind("graphic", 1.0)
-        view = colour.value
-        if view is not None:
-            scale = round(raster.grey.shape[0] / view.shape[0])
-            view = view[box.y0 // scale : -(-box.y1 // scale), box.x0 // scale : -(-box.x1 // scale)]
-        return self.gate.classify(grey, view)
+        return self.gate.classify(_crop(raster.grey, box), lambda: _view(raster, box, colour.value))
 
 
 class _Once:
@@ -123,6 +118,14 @@ class _Once:
         if self._load is not None:
             self._value, self._load = self._load(), None
         return self._value
+
+
+def _view(raster: Raster, box: Box, whole: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+    """What a small colour view of an image shows of a panel."""
+    if whole is None:
+        return None
+    scale = max(1, round(raster.grey.shape[0] / whole.shape[0]))
+    return whole[box.y0 // scale : -(-box.y1 // scale), box.x0 // scale : -(-box.x1 // scale)]
 
 
 def _crop(grey: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from semscan.cli.main import main
 from semscan.engine.bundle import Bundle
 from semscan.engine.calibration import Calibration
 from semscan.engine.errors import DeviceError, ModelError
+from semscan.engine.figures.kind import KindGate
 
 STRATUM = {
     "n": 400,
@@ -174,3 +175,15 @@ def test_verify_reports_the_deviation_or_fails(installed, capsys):
     installed.deviation = ModelError("it misses its golden scores", "reinstall")
     assert main(["models", "verify", "sem-x"]) == 2
     assert "it misses its golden scores" in capsys.readouterr().err
+
+
+def test_doctor_names_the_gate(installed, capsys):
+    assert main(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["gate"] == "kind-1 ok"
+
+
+def test_doctor_finds_a_gate_that_cannot_be_read(installed, capsys, monkeypatch, tmp_path):
+    (tmp_path / "kind-1.onnx").write_bytes(b"no model")
+    monkeypatch.setattr("semscan.engine.figures.kind.KindGate.load", lambda: KindGate(tmp_path / "kind-1.onnx"))
+    assert main(["doctor"]) == 2
+    assert "cannot be used" in capsys.readouterr().out
