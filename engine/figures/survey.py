@@ -13,7 +13,9 @@ from semscan.engine.errors import Reason
 from semscan.engine.figures.databar import trim_data_bar
 from semscan.engine.figures.findings import Finding
 from semscan.engine.figures.kind import Kind, KindGate
+from semscan.engine.figures.overlays import find_overlays
 from semscan.engine.figures.panels import split_panels
+from semscan.engine.figures.quality import is_coloured, quality_of
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.wire import Task
 from semscan.engine.raster import Raster
@@ -67,13 +69,16 @@ class Survey:
             kind = self._kind(raster, box, colour)
         record = replace(record, kind=KindRecord(kind.label, round(kind.p, 4)))
         stratum = stratum_name(raster.encoding, raster.jpeg_q)
-        if refusal := self._refusal(kind, box, raster, stratum):
+        if refusal := self._refusal(kind, box, raster, stratum, colour):
             return _refused(record, *refusal, pixels)
         with self.watch.stage("tile"):
             content = trim_data_bar(raster.grey, box)
             sizes = self.task.tile_px, self.task.max_tiles
-            tiles = panel_tiles(raster.grey, content, *sizes, covered)
-            if not len(tiles) and len(panel_tiles(raster.grey, content, *sizes)):
+            covers = [*covered, *find_overlays(raster.grey, content, colour.value)]
+            tiles = panel_tiles(raster.grey, content, *sizes, covers)
+            quality = quality_of(raster.grey, content, tiles, covers, lossless=stratum == "lossless")
+            record = replace(record, quality=quality)
+            if not len(tiles) and covers and len(panel_tiles(raster.grey, content, *sizes)):
                 detail = f"no square of {self.task.tile_px} px is free of letters, arrows and lines"
                 return _refused(record, Reason.HEAVILY_ANNOTATED, detail, pixels)
             if not len(tiles):
@@ -83,9 +88,15 @@ class Survey:
         record = replace(record, status="assessed", tiles=len(tiles))
         return Finding(record, stratum or "", smooth, tiles, pixels)
 
-    def _refusal(self, kind: Kind, box: Box, raster: Raster, stratum: str | None) -> tuple[Reason, str] | None:
+    def _refusal(
+        self, kind: Kind, box: Box, raster: Raster, stratum: str | None, colour: _Once
+    ) -> tuple[Reason, str] | None:
         """Why a panel cannot be assessed, if so."""
         least = self.task.min_panel_px
+        if kind.label in ("sem", "uncertain") and not self.task.all_images:
+            view = _view(raster, box, colour.value)
+            if view is not None and is_coloured(view):
+                return Reason.FALSE_COLOUR, "colour lies over more than half of it, and electrons have none"
         if kind.label == "uncertain" and not self.task.all_images:
             return Reason.UNCERTAIN_KIND, "it may or may not be an SEM micrograph"
         if kind.label not in ("sem", "uncertain") and not self.task.all_images:
@@ -148,5 +159,6 @@ def _describe(raster: Raster, box: Box, index: int, of: int) -> PanelRecord:
         subsampling=raster.subsampling,
         components=raster.components,
         bits=raster.bits,
+        jpeg_tables=raster.jpeg_tables,
     )
-    return PanelRecord(panel_id="", doc_id="", status="not_assessed", index=index, of=of, image=image)
+    return PanelRecord(panel_id="", doc_id="", status="not_assessed", index=index, of=of, image=image, cues=raster.cues)
