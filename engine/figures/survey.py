@@ -93,10 +93,8 @@ class Survey:
     ) -> tuple[Reason, str] | None:
         """Why a panel cannot be assessed, if so."""
         least = self.task.min_panel_px
-        if kind.label in ("sem", "uncertain") and not self.task.all_images:
-            view = _view(raster, box, colour.value)
-            if view is not None and is_coloured(view):
-                return Reason.FALSE_COLOUR, "colour lies over more than half of it, and electrons have none"
+        if not self.task.all_images and self._is_false_colour(kind, raster, box, colour):
+            return Reason.FALSE_COLOUR, "an SEM micrograph by its grey levels, with colour over more than half of it"
         if kind.label == "uncertain" and not self.task.all_images:
             return Reason.UNCERTAIN_KIND, "it may or may not be an SEM micrograph"
         if kind.label not in ("sem", "uncertain") and not self.task.all_images:
@@ -110,6 +108,15 @@ class Survey:
         if raster.encoding == "jpeg":
             return Reason.BELOW_QUALITY_FLOOR, f"JPEG quality {raster.jpeg_q} is below the floor of {QUALITY_FLOOR}"
         return Reason.BELOW_QUALITY_FLOOR, f"no genuine reference panels stored as {raster.encoding}"
+
+    def _is_false_colour(self, kind: Kind, raster: Raster, box: Box, colour: _Once) -> bool:
+        """Whether a panel is coloured all over that would be an SEM micrograph without its colour."""
+        if kind.label not in ("sem", "uncertain") or raster.bits == 1:
+            return False
+        view = _view(raster, box, colour.value)
+        if view is None or not is_coloured(view):
+            return False
+        return self.gate.classify(_crop(raster.grey, box), lambda: None).label == "sem"
 
     def _kind(self, raster: Raster, box: Box, colour: _Once) -> Kind:
         if raster.bits == 1:

@@ -35,9 +35,9 @@ def texture(height, width, seed=0):
     return np.clip(120 + 25 * blobs / blobs.std() + random.normal(0, 9, (height, width)), 0, 255).astype(np.uint8)
 
 
-def surveyed(grey, covered=(), task=TASK, **changes):
+def surveyed(grey, covered=(), task=TASK, gate=None, **changes):
     raster = Raster(grey, **({"encoding": "png", "components": 1, "bits": 8, "sha256": "0" * 64} | changes))
-    return list(Survey(task, Everything(), Stopwatch()).panels(raster, covered))
+    return list(Survey(task, gate or Everything(), Stopwatch()).panels(raster, covered))
 
 
 def test_tiles_keep_off_what_is_drawn_over_the_image():
@@ -68,6 +68,17 @@ def test_a_panel_coloured_afterwards_is_not_assessed_unless_asked_for():
     assert found.record.status == "assessed"
     (found,) = surveyed(grey, components=3, load_colour=lambda: np.dstack([grey] * 3)[::4, ::4])
     assert found.record.status == "assessed"
+
+
+def test_a_coloured_panel_that_is_no_sem_micrograph_in_grey_is_just_uncertain():
+    class Doubtful:
+        def classify(self, grey, colour):
+            return Kind("uncertain", 0.5)
+
+    grey = texture(200, 200)
+    tinted = np.dstack([grey, grey // 2, grey // 3])[::4, ::4]
+    (found,) = surveyed(grey, gate=Doubtful(), components=3, load_colour=lambda: tinted)
+    assert found.record.reason == Reason.UNCERTAIN_KIND
 
 
 def test_panels_carry_the_cues_of_their_image_and_what_its_tables_are():
