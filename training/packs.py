@@ -18,7 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.errors import OutputError, UsageError
-from semscan.training.synthesize import GROUP, Maker
+from semscan.training.synthesize import GROUP, Made, Maker
+
+MOST_LIKENESS_DB = 20.0
+"""Tiles made from genuine ones must differ from them by at least this much to be more than copies."""
 
 FOLDER = Path(__file__).resolve().parent / "packs"
 TEST_FOLDER = FOLDER / "test"
@@ -59,11 +62,11 @@ def write_pack(maker: Maker, count: int, path: Path) -> Path:
         raise OutputError(f"{path} exists", "choose another -o")
     tiles, masks = [], []
     for made in maker.groups(count):
+        if made.genuine is not None and (likeness := _likeness_db(made)) > MOST_LIKENESS_DB:
+            raise UsageError(
+                f"the tiles are near copies of genuine pictures ({likeness:.0f} dB) and enter no pack", "write a folder"
+            )
         if made.masks is not None:
-            if made.genuine is not None and _holds_genuine(made.tiles, made.genuine, made.masks):
-                raise UsageError(
-                    "the genuine pixels around the masks would enter the pack", "--set restore=false, or write a folder"
-                )
             masks.append(made.masks)
         tiles.append(made.tiles)
     manifest = {**asdict(maker.origin), **maker.details, "count": count, "group": GROUP}
@@ -96,6 +99,10 @@ def list_packs(folder: Path = FOLDER) -> Sequence[Path]:
     return sorted(folder.glob("*.npz"))
 
 
-def _holds_genuine(tiles: NDArray[np.uint8], genuine: NDArray[np.uint8], masks: NDArray[np.bool_]) -> bool:
-    outside = np.broadcast_to(~masks[:, None], tiles.shape)
-    return bool(np.mean(tiles[outside] == genuine[outside]) > 0.5)
+def _likeness_db(made: Made) -> float:
+    """Median peak signal-to-noise ratio of tiles and the genuine ones they were made from, outside their masks."""
+    assert made.genuine is not None
+    change = (made.tiles.astype(float) - made.genuine) ** 2
+    outside = np.ones_like(change) if made.masks is None else np.broadcast_to(~made.masks[:, None], change.shape)
+    errors = (change * outside).sum((1, 2, 3)) / outside.sum((1, 2, 3))
+    return float(np.median(10 * np.log10(255**2 / np.maximum(errors, 1e-6))))

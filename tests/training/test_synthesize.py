@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from semscan.training.nets.autoencoders import AutoencoderSpec
 from semscan.training.nets.unet import UNetSpec
 from semscan.training.packs import read_pack, write_pack
 from semscan.training.recipe import recipe_sha256
-from semscan.training.synthesize import open_maker
+from semscan.training.synthesize import Made, open_maker
 
 LOOP = LoopRecipe(2, batch=2, size_px=32, stats_every=1, sample_every=10)
 UNET = UNetSpec(width=8, multiples=(1, 2), blocks=1, attention=(1,), heads=2, patch=2)
@@ -137,13 +138,23 @@ def test_genuine_pixels_never_enter_a_pack(runs, small_data, tmp_path):
         write_pack(open_maker(runs / "a" / "near.pt", 0, small_data), 2, tmp_path / "a.npz")
     recipe = tmp_path / "i.toml"
     recipe.write_text(INPAINT.format(runs / "d" / "checkpoint.pt"))
-    with pytest.raises(UsageError, match="genuine pixels"):
+    with pytest.raises(UsageError, match=r"near copies of genuine pictures \(108 dB"):
         write_pack(open_maker(recipe, 0, small_data), 2, tmp_path / "i.npz")
     assert not (tmp_path / "i.npz").exists()
-    # Every known pixel is put back until the last steps of the sampler, so the network must have those for itself.
+    # Where the network has the last steps for itself, an untrained one leaves little of what was known.
     maker = open_maker(recipe, 0, small_data, overrides=["restore=false", "free_share=0.7"])
     pack = read_pack(write_pack(maker, 2, tmp_path / "i.npz"))
     assert pack.masks is not None and pack.masks.shape == (2, 32, 32)
+    maker = open_maker(runs / "c" / "checkpoint.pt", 0, small_data)
+    real = next(maker.groups(2)).genuine
+    for error, refused in ((20, True), (40, False)):  # 22 and 16 dB
+        noisy = Made(np.where(real > 127, real - error, real + error).astype(np.uint8), genuine=real)
+        near = replace(maker, make=lambda *_, noisy=noisy: noisy)
+        if refused:
+            with pytest.raises(UsageError, match="22 dB"):
+                write_pack(near, 2, tmp_path / "c.npz")
+        else:
+            write_pack(near, 2, tmp_path / "c.npz")
 
 
 def test_shipped_packs_are_small_honest_and_not_in_the_wheel():
