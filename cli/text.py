@@ -143,8 +143,18 @@ class _Block:
     def _head(self) -> list[str]:
         sem, other = f"  SEM panels  {self._coverage()}", f"other panels {wording.kinds(self._counts.other)}"
         if len(sem) + len(other) + 6 <= self._style.width:
-            return [self._title(), f"{sem}      {other}"]
-        return [self._title(), sem, f"  {other}"]
+            return [self._title(), *self._masthead(), f"{sem}      {other}"]
+        return [self._title(), *self._masthead(), sem, f"  {other}"]
+
+    def _masthead(self) -> list[str]:
+        """Title and DOI of the paper on one line; a title that does not fit is cut."""
+        doi = printable(f"doi:{self._document.doi}") if self._document.doi else ""
+        title = printable(self._document.title or "")
+        room = max(self._style.width - len(doi) - 4, 0)
+        if len(title) > room:
+            title = f"{title[: max(room - 3, 0)].rstrip()}..."
+        named = "  ".join(filter(None, (title, doi)))
+        return [f"  {named}"] if named else []
 
     def _title(self) -> str:
         document, counts = self._document, self._counts

@@ -169,13 +169,18 @@ def pixels(image: ImageRecord | None) -> str:
 
 def source(image: ImageRecord | None) -> str:
     """How the pixels were stored and at which resolution they are placed."""
+    if image is None or image.ppi is None:
+        return encoding(image)
+    return f"{encoding(image)}, {image.ppi} ppi"
+
+
+def encoding(image: ImageRecord | None) -> str:
+    """How the pixels were stored."""
     if image is None:
         return "-"
     if image.encoding == "jpeg":
-        stored = "JPEG" if image.jpeg_q is None else f"JPEG q~{image.jpeg_q}"
-    else:
-        stored = _ENCODINGS.get(image.encoding, image.encoding.upper())
-    return stored if image.ppi is None else f"{stored}, {image.ppi} ppi"
+        return "JPEG" if image.jpeg_q is None else f"JPEG q~{image.jpeg_q}"
+    return _ENCODINGS.get(image.encoding, image.encoding.upper())
 
 
 def why_not(panel: PanelRecord) -> str:

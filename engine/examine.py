@@ -34,7 +34,7 @@ from semscan.engine.imagefile import decode_image_file
 from semscan.engine.pdf.masks import InvisibleError
 from semscan.engine.pdf.reader import PdfReader
 from semscan.engine.pdf.stitch import NotOneFigureError
-from semscan.engine.pdf.wire import Done, Found, Message, Noted, Opened, Task
+from semscan.engine.pdf.wire import Done, Found, Message, Named, Noted, Opened, Task
 from semscan.engine.raster import Raster
 from semscan.engine.records import NoticeRecord, PanelRecord
 from semscan.engine.stats import Stopwatch
@@ -89,7 +89,10 @@ class _Examination:
     def _pdf_images(self, data: bytes, doc_id: str) -> Iterator[Image]:
         with self._watch.stage("open"):
             reader = PdfReader(data, self._task.password, self._task.max_pages)
+            named = reader.declared()
         self._emit(Opened(doc_id, reader.pages))
+        if named != Named():
+            self._emit(named)
         for page in range(reader.pages):
             with self._watch.stage("place"):
                 placed, problem = reader.page_images(page)
@@ -98,6 +101,10 @@ class _Examination:
                 self._emit(Noted(notice))
             for image in placed:
                 yield placed_image(reader, image, doc_id, self._task)
+        if self._figures and None in (named.doi, named.title):  # text costs more than a document without figures
+            with self._watch.stage("open"):
+                printed = reader.printed()
+            self._emit(Named(named.doi or printed.doi, named.title or printed.title))
 
     def _file_images(self, data: bytes, doc_id: str) -> Iterator[Image]:
         self._frames = self._known_frames(doc_id)
@@ -170,7 +177,7 @@ class _Examination:
             panels = [self._send(image.place.found(finding, name, paper=paper)) for finding in found.findings]
         else:
             panels = self._survey_image(image, found, name, content)
-        self._figures += any(panel.kind and panel.kind.label != "tiny" for panel in panels)
+        self._figures += _is_figure(panels)
         self._seen[key] = self._seen[content] = panels
 
     def _examine_apart(self, image: Image) -> None:
@@ -199,6 +206,8 @@ class _Examination:
                 kept.append(finding)
             else:
                 kept.clear()
+        if self._task.send_figures and _is_figure(panels) and (whole := panels[0].image):
+            self._emit(image.place.whole(whole, box, part.grey, len(panels)))
         if name and kept:
             self._memory.put(name, Remembered(content, tuple(kept), self._frames, like_paper(part)))
         return panels
@@ -238,9 +247,13 @@ class _Examination:
             self._skip(record, Reason.DUPLICATE_OF, f"the same image as panel {twin.panel_id}")
 
 
+def _is_figure(panels: list[PanelRecord]) -> bool:
+    return any(panel.kind and panel.kind.label != "tiny" for panel in panels)
+
+
 def _rules(task: Task) -> str | None:
     """All that findings depend on beside the pixels; ``None`` if they are not to be remembered."""
-    if task.send_pixels:  # every pixel of every panel: it would be the decoded image that is kept
+    if task.send_pixels or task.send_figures:  # every pixel of every panel: it would be the decoded image that is kept
         return None
     # What belongs to one document is taken out, rather than the rules picked, so that no new rule can be forgotten.
     return repr(replace(task, path="", media_type="", max_pages=0, timeout_s=0.0, password=None, file=None))

@@ -60,6 +60,7 @@ class OpenDocument:
     attempt: int = 1
     doc_id: str = ""
     pages: int = 0
+    named: wire.Named | None = None
     done: wire.Done | None = None
     panels: dict[str, PanelRecord] = field(default_factory=dict)
     pending: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -68,7 +69,7 @@ class OpenDocument:
 
     def record(self, rate: float) -> DocumentRecord:
         """The finished document's record."""
-        done = self.done or wire.Done()
+        done, named = self.done or wire.Done(), self.named or wire.Named()
         return document_record(
             doc_id=self.doc_id,
             path=self.source.path,
@@ -82,6 +83,8 @@ class OpenDocument:
             notices=self.notices,
             rate=rate,
             seconds=time.monotonic() - self.started,
+            doi=named.doi,
+            title=named.title,
         )
 
     def restart(self, attempt: int) -> None:
@@ -202,6 +205,8 @@ class Flow:
                 self._take_panel(key, document, message, progressed.worker)
             elif isinstance(message, wire.Opened):
                 document.doc_id, document.pages = message.doc_id, message.pages
+            elif isinstance(message, wire.Named):
+                document.named = message
             elif isinstance(message, wire.Noted):
                 document.notices.append(message.notice)
             elif isinstance(message, wire.Done):

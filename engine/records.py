@@ -123,7 +123,8 @@ class Counts:
 class DocumentRecord:
     """One input file after it was processed, or failed.
 
-    ``path`` is the name inside the innermost ``container``; the containers are listed from outside in.
+    ``path`` is the name inside the innermost ``container``; the containers are listed from outside in. ``doi`` and
+    ``title`` are what the file states of itself, else what its first page prints; ``null`` where nothing is convincing.
     """
 
     type: ClassVar[str] = "document"
@@ -139,6 +140,8 @@ class DocumentRecord:
     reason: str | None = None
     container: tuple[str, ...] = ()
     cues: tuple[CueRecord, ...] = ()
+    doi: str | None = None
+    title: str | None = None
 
     @property
     def label(self) -> str:

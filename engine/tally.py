@@ -58,6 +58,8 @@ def document_record(
     notices: Iterable[NoticeRecord],
     rate: float,
     seconds: float,
+    doi: str | None = None,
+    title: str | None = None,
 ) -> DocumentRecord:
     """The record of a finished document.
 
@@ -89,6 +91,8 @@ def document_record(
         reason=reason,
         container=container,
         cues=tuple(islice(dict.fromkeys(cue for panel in panels for cue in panel.cues), _MOST_CUES)),
+        doi=doi,
+        title=title,
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from semscan.engine.errors import Reason
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.affine import Rect
-from semscan.engine.pdf.wire import Found
+from semscan.engine.pdf.wire import Found, Whole
 from semscan.engine.records import ImageRecord, PanelRecord
 
 _RECORD_BYTES = 2048
@@ -102,6 +102,19 @@ class Place:
             record = replace(record, panel=self._letter(finding, image))
         named = None if token is None or finding.tiles is None else f"{token}/{seen.index}"
         return Found(record, finding.stratum, finding.smoothness, finding.tiles, finding.pixels, named)
+
+    def whole(self, image: ImageRecord, seen: Box, pixels: NDArray[np.uint8], panels: int) -> Whole:
+        """The message for the image itself, drawn here.
+
+        Args:
+            image: what is known of it, from any of its panels.
+            seen: the part of it that is.
+            pixels: uint8 [h, w] of that part.
+            panels: how many were found in it.
+        """
+        here = self._here(replace(image, bbox_px=(seen.x0, seen.y0, seen.x1, seen.y1)))
+        record = replace(self.record, status="", of=panels, image=here, bbox_pt=self.box_on_page(seen, *image.px))
+        return Whole(record, pixels)
 
     def lettered(self, boxes: Sequence[Rect | None]) -> tuple[str | None, ...]:
         """The letters of all panels of the image, from their boxes in page points."""

@@ -19,7 +19,19 @@ from numpy.typing import NDArray
 
 from semscan.engine.pdf.packed import LARGEST, packing
 from semscan.engine.pdf.slab import Ring
-from semscan.engine.pdf.wire import Done, Found, Message, Noted, Opened, Ready, Task
+from semscan.engine.pdf.wire import (
+    LONGEST_DOI,
+    LONGEST_TITLE,
+    Done,
+    Found,
+    Message,
+    Named,
+    Noted,
+    Opened,
+    Ready,
+    Task,
+    Whole,
+)
 from semscan.engine.records import NoticeRecord, PanelRecord
 
 Kind = TypeVar("Kind")
@@ -70,7 +82,7 @@ class WorkerEnd:
 
     def send(self, message: Message) -> None:
         """Send a message, soon; waits while the slab has no room for its tiles."""
-        pixels = message.pixels if isinstance(message, Found) else None
+        pixels = message.pixels if isinstance(message, Found | Whole) else None
         text = json.dumps(self._packed(message), separators=(",", ":"))
         if not self._waiting:
             self._first_at = time.monotonic()
@@ -79,7 +91,7 @@ class WorkerEnd:
         if (
             self._at_once
             or pixels is not None
-            or not isinstance(message, Opened | Found | Noted)
+            or not isinstance(message, Opened | Named | Found | Noted)
             or self._waiting_bytes >= MOST_WAITING_BYTES
             or self._waiting_tiles >= len(self._ring) // 4
             or time.monotonic() - self._first_at >= MOST_WAITING_S
@@ -96,6 +108,10 @@ class WorkerEnd:
             shape = None if message.pixels is None else message.pixels.shape
             record = _PANEL.pack(message.record)
             return [kind, record, message.stratum, message.smoothness, tiles, shape, message.token]
+        if isinstance(message, Whole):
+            return [kind, _PANEL.pack(message.record), message.pixels.shape]
+        if isinstance(message, Named):
+            return [kind, message.doi, message.title]
         if isinstance(message, Noted):
             return [kind, _NOTICE.pack(message.notice)]
         if isinstance(message, Opened):
@@ -172,8 +188,14 @@ class SupervisorEnd:
         if kind == "Opened":
             doc_id, pages = values
             return Opened(_typed(doc_id, str), _whole(pages))
+        if kind == "Named":
+            doi, title = values
+            return Named(_printable(doi, LONGEST_DOI), _printable(title, LONGEST_TITLE))
         if not is_last:
             raise ValueError("messages after the last one")
+        if kind == "Whole":
+            record, shape = values
+            return Whole(_PANEL.unpack(record), self._pixels(shape))
         if kind == "Done":
             images, figures, seconds = values
             if len(_typed(seconds, dict)) > MOST_STAGES:
@@ -203,9 +225,12 @@ class SupervisorEnd:
         if shape is not None:
             if not is_last:
                 raise ValueError("pixels before the last message")
-            height, width = map(_whole, shape)
-            pixels = np.frombuffer(self.connection.recv_bytes(height * width), np.uint8).reshape(height, width)
+            pixels = self._pixels(shape)
         return Found(record, _typed(stratum, str), float(smoothness), tiles, pixels, token)
+
+    def _pixels(self, shape: Any) -> NDArray[np.uint8]:
+        height, width = map(_whole, shape)
+        return np.frombuffer(self.connection.recv_bytes(height * width), np.uint8).reshape(height, width)
 
     def release(self) -> None:
         """Give the tiles received so far back to the worker, many at a time."""
@@ -223,6 +248,17 @@ def _typed(value: Any, kind: type[Kind]) -> Kind:
     if type(value) is not kind:
         raise TypeError(f"{kind.__name__} expected")
     return value
+
+
+def _printable(value: Any, longest: int) -> str | None:
+    """A text of one line that a worker has cleaned, or ``None``.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if value is not None and (len(_typed(value, str)) > longest or not value.isprintable()):
+        raise ValueError("a text that is too long or cannot be printed")
+    return value  # type: ignore[no-any-return]
 
 
 def _whole(value: Any) -> int:

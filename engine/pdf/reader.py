@@ -17,9 +17,11 @@ from semscan.engine.pdf.decode import StoredImage, open_inline_image, open_pdf_i
 from semscan.engine.pdf.drawn_over import covers
 from semscan.engine.pdf.guard import MupdfError, calling_mupdf
 from semscan.engine.pdf.letters import FigureLetters, figure_letters
+from semscan.engine.pdf.masthead import declared, printed
 from semscan.engine.pdf.placements import Placement, Placer, pixel_box_to_page, placement_ppi
 from semscan.engine.pdf.stitch import StitchedImage, open_stitched
 from semscan.engine.pdf.strips import Figure, figures_of
+from semscan.engine.pdf.wire import Named
 
 pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
@@ -125,6 +127,14 @@ class PdfReader:
         if self.pages > max_pages:
             raise DocumentUnusable(NoticeCode.TOO_MANY_PAGES, f"{self.pages} pages, more than the limit of {max_pages}")
         self._placer = Placer(self._doc)
+
+    def declared(self) -> Named:
+        """DOI and title as the file states them."""
+        return declared(self._doc)
+
+    def printed(self) -> Named:
+        """DOI and title as the first page prints them: costs the extraction of its text."""
+        return printed(self._doc)
 
     def page_images(self, index: int) -> tuple[list[PlacedImage], str | None]:
         """Pictures drawn on page ``index`` (0-based), in drawing order, and what was wrong with the page, if so."""

@@ -12,6 +12,9 @@ from semscan.engine.document import Document
 from semscan.engine.options import ScanOptions
 from semscan.engine.records import NoticeRecord, PanelRecord
 
+LONGEST_DOI, LONGEST_TITLE = 200, 500
+"""Characters; what is longer is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -32,9 +35,18 @@ class Task:
     send_pixels: bool = False
     password: str | None = None
     file: str | None = None
+    send_figures: bool = False
 
     @classmethod
-    def for_document(cls, document: Document, options: ScanOptions, tile_px: int, *, send_pixels: bool = False) -> Task:
+    def for_document(
+        cls,
+        document: Document,
+        options: ScanOptions,
+        tile_px: int,
+        *,
+        send_pixels: bool = False,
+        send_figures: bool = False,
+    ) -> Task:
         """The task for one document under these options."""
         return cls(
             path=document.label,
@@ -49,6 +61,7 @@ class Task:
             send_pixels=send_pixels,
             password=options.password,
             file=str(document.opened),
+            send_figures=send_figures,
         )
 
 
@@ -63,6 +76,17 @@ class Opened:
 
     doc_id: str
     pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the document calls itself, as far as that is known: printable, see :data:`LONGEST_TITLE`.
+
+    It may be told again, once more is known.
+    """
+
+    doi: str | None = None
+    title: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +105,18 @@ class Found:
     token: str | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Whole:
+    """A figure, put together from its strips, after the last of its panels; sent when the task asks for it.
+
+    ``record`` says where it is: its ``panel_id`` is what those of its panels begin with, ``of`` their number, its
+    ``status`` empty. ``pixels``, uint8 [h, w], is what is seen of it.
+    """
+
+    record: PanelRecord
+    pixels: NDArray[np.uint8]
+
+
 @dataclass(frozen=True, slots=True)
 class Noted:
     """Something the user must know, the document goes on (``severity`` warning) or has failed (error)."""
@@ -97,4 +133,4 @@ class Done:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-Message: TypeAlias = Ready | Opened | Found | Noted | Done
+Message: TypeAlias = Ready | Opened | Named | Found | Whole | Noted | Done

@@ -16,18 +16,24 @@ from semscan.cli.main import main
 from semscan.engine.extract import ExtractedPanel
 
 
+def _is_figure(item):
+    return isinstance(item, ExtractedPanel) and item.is_figure
+
+
 @pytest.fixture
 def extracted(monkeypatch, sample):
-    """What the engine yields: two panels to be assessed, a graphic, one that could not be decoded."""
+    """What the engine yields: two panels to be assessed, a graphic, their figures, one that could not be decoded."""
     grey = np.arange(256 * 130, dtype=np.uint32).reshape(256, 130).astype(np.uint8)
     items = [
         ExtractedPanel("a/paper.pdf", replace(sample.look, panel_id="4be1:4.1/1"), grey),
         ExtractedPanel("a/paper.pdf", replace(sample.look, panel_id="4be1:4.1/2"), 255 - grey),
+        ExtractedPanel("a/paper.pdf", replace(sample.look, panel_id="4be1:4.1", status="", of=2), grey[::-1], True),
         ExtractedPanel("a/paper.pdf", sample.graphic, grey),
+        ExtractedPanel("a/paper.pdf", replace(sample.graphic, panel_id="4be1:8.1", status=""), grey, True),
         ExtractedPanel("a/paper.pdf", replace(sample.small, panel_id="4be1:9.1", reason="corrupt"), None),
     ]
     fake = types.ModuleType("semscan.engine.extract")
-    fake.extract_panels = lambda paths, options: iter(items)
+    fake.extract_panels = lambda paths, options, figures: (i for i in items if figures or not _is_figure(i))
     monkeypatch.setitem(sys.modules, "semscan.engine.extract", fake)
     return items
 
@@ -37,17 +43,32 @@ def test_panels_are_written_in_their_stored_pixels(extracted, tmp_path, capsys):
     with (tmp_path / "out" / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2
-    for row, item in zip(rows, extracted, strict=False):
+    for row, item in zip(rows, extracted[:2], strict=True):
         with Image.open(tmp_path / "out" / row["file"]) as image:
             assert image.mode == "L"
             assert np.array_equal(np.asarray(image), item.grey)
         assert (row["path"], row["panel_id"]) == ("a/paper.pdf", item.record.panel_id)
+        assert row["what"] == "panel"
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 
 def test_all_writes_other_kinds_too(extracted, tmp_path):
     assert main(["extract", "a/paper.pdf", "-o", str(tmp_path / "out"), "--all"]) == 0
     assert len(list((tmp_path / "out").glob("*.png"))) == 3
+
+
+@pytest.mark.parametrize(("words", "wanted"), [([], 1), (["--all"], 2)])
+def test_figures_are_written_once_beside_their_panels(extracted, tmp_path, capsys, words, wanted):
+    assert main(["extract", "a/paper.pdf", "-o", str(tmp_path), "--figures", *words]) == 0
+    with (tmp_path / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    figures = [row for row in rows if row["what"] == "figure"]
+    assert len(figures) == wanted
+    assert (figures[0]["panel_id"], figures[0]["of"], figures[0]["status"]) == ("4be1:4.1", "2", "")
+    with Image.open(tmp_path / figures[0]["file"]) as image:
+        assert np.array_equal(np.asarray(image), extracted[2].grey)
+    assert len(set(tmp_path.iterdir())) == len(rows) + 1
+    assert f" and {wanted} figure" in capsys.readouterr().err
 
 
 def test_an_earlier_manifest_is_not_overwritten_unasked(extracted, tmp_path, capsys):
@@ -61,14 +82,27 @@ def test_an_earlier_manifest_is_not_overwritten_unasked(extracted, tmp_path, cap
 def test_list_prints_a_table_and_writes_nothing(extracted, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["extract", "a/paper.pdf", "--list"]) == 0
-    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert rows[0][:5] == ["PATH", "PAGE", "FIGURE", "PANEL", "PIXELS"]
+    head, *rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    listed = [dict(zip(head, row, strict=True)) for row in rows]
     said = ["would be assessed", "would be assessed", "taken for: graphic", "short side 96 px < 128 px"]
-    assert [row[7] for row in rows[1:]] == said
+    assert [row["STATUS"] for row in listed] == said
+    assert listed[0] == {
+        "PATH": "a/paper.pdf",
+        "PAGE": "4",
+        "FIGURE": "Fig. 2",
+        "PANEL": "b",
+        "PIXELS": "412x309",
+        "IMAGE": "976x1783",
+        "OBJECT": "83 0",
+        "ENCODING": "JPEG q~80",
+        "PPI": "300",
+        "KIND": "sem",
+        "STATUS": "would be assessed",
+    }
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [[], ["--list", "-o", "x"]])
+@pytest.mark.parametrize("words", [[], ["--list", "-o", "x"], ["--list", "--figures"]])
 def test_either_a_folder_or_a_list(extracted, words, capsys):
     assert main(["extract", "a/paper.pdf", *words]) == 2
 
