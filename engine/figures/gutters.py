@@ -1,45 +1,55 @@
-"""Which rows of a region are a gutter between panels.
+"""Which lines of a region are a gutter between panels.
 
-Three kinds are told apart, because what looks like a gutter may be a flat part of a micrograph or a line of it:
+What looks like a gutter may be a flat part of a micrograph or a line of it. Three kinds are told apart:
 
 * paper: white from end to end (edges say nothing here, as a plot leaves its ground just as gently as an overexposed
   part of a micrograph does; cutting a micrograph at a white band from end to end costs little);
-* flat: one other grey level from end to end, with a sharp step to the picture on both sides;
-* ridge: a few pixels wide, blurred by JPEG, but brighter (or darker) than the picture on both sides nearly
-  everywhere along its length.
-
-Coloured lines ruled between panels that touch are not found: in grey they look like the picture.
+* flat: one other grey level from end to end, left at once, not gradually, on both sides;
+* ruled: a few lines, blurred by JPEG or by a change of size, but even along their length, between lines that are not,
+  or brighter (or darker) than the picture on both sides nearly everywhere.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-_WHITEST_FLAT = 236
-_BLACKEST_FLAT = 20
-_FLAT_RANGE = 4
+from semscan.engine.figures.lines import Lines, block_means, runs
+
+WHITEST_FLAT = 236
+SHORTEST_SLAB_PX = 16
+_SHORTEST_TEXT_PX = 8
+_FLAT_RANGE = 8
 _SMALLEST_GUTTER_PX = 2
-_SHORTEST_SLAB_PX = 16
-_IGNORED_ENDS_SHARE = 0.015
-_STEP = 20
-_STEP_SHARE = 0.35
-_STEP_REACH_PX = 3
-_RIDGE_WIDEST_PX = 12
+_CANDIDATE_RANGE = 20
+_CANDIDATE_MARGIN = 40
 _RIDGE_REACH_PX = 4
-_RIDGE_STEP = 16
-_RIDGE_SHARE = 0.85
-_RIDGE_LEVEL_MARGIN = 60
-_RIDGE_DEVIATION = 24
-_RIDGE_GREY_DEVIATION = 7
-_RULE_DEVIATION = 5
-_RULE_WIDEST_PX = 6
+_BLACKEST = 20
+_LEVEL_CHANGE = 12
+_STEP = 7.0
+_STEP_FROM_BLACK = 20.0
+_STEP_NEAR_PX, _STEP_FAR_PX, _WITHIN_PX = 2, 9, 16
+_LEFT_ON_ONE_SIDE, _LEFT_ON_BOTH_SIDES = 0.75, 0.45
+_CALM_SHARE = 0.35
+_LEAST_GRAIN = 1.5
+_SHARP_SHARE = 0.6
+_LEAST_SPREAD_AROUND = 30
+_MOST_RULES = 4
+_WIDEST_RULE_PX = 14
+_BLOCK_PX = 8
+_EVEN_DEVIATION = 7.0
+_UNEVEN_FACTOR = 2.2
+_LEAST_UNEVEN = 9.0
+_RIDGE_DEVIATION = 14.0
+_RIDGE_STEP = 14.0
+_RIDGE_SHARE = 0.88
 
 
 class Gutter(NamedTuple):
-    """Rows ``start <= y < end`` of a region that separate panels; ``level`` is their grey level."""
+    """Lines ``start <= y < end`` of a region that separate panels; ``level`` is their grey level."""
 
     start: int
     end: int
@@ -54,106 +64,153 @@ class Gutter(NamedTuple):
 def is_flat(lowest: NDArray[np.uint8], highest: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Which lines are of one grey level, from their lowest and highest value.
 
-    Near white and near black more is allowed: text and edges ring there after JPEG.
+    Near white more is allowed: text and edges ring there after JPEG.
     """
-    spread = highest - lowest
-    return (lowest >= _WHITEST_FLAT) | (highest <= _BLACKEST_FLAT) | (spread <= _FLAT_RANGE)
+    return (lowest >= WHITEST_FLAT) | (highest - lowest <= _FLAT_RANGE)
 
 
-def find_gutters(region: NDArray[np.uint8]) -> list[Gutter]:
-    """Horizontal gutters of a region; pass the transpose for vertical ones.
+def find_gutters(lines: Lines, grounds: tuple[int, ...] = ()) -> list[Gutter]:
+    """Gutters of a region along one direction.
 
     Args:
-        region: uint8 [h, w] with its flat margins already taken off.
+        lines: the region's rows or columns, its flat margins already taken off.
+        grounds: grey levels of the gutters around the region; they tell a gutter from the paper of a plot beside it.
 
     Returns:
-        Gutters from the top, none touching the first or the last row.
+        Gutters from the first line on, none touching the first or the last line.
     """
-    # Frames and neighbours of unequal size often leave a few odd pixels at the ends of a gutter.
-    ends = max(_SMALLEST_GUTTER_PX, int(_IGNORED_ENDS_SHARE * region.shape[1]))
-    region = region[:, ends:-ends]
-    lowest, highest = region.min(axis=1), region.max(axis=1)
-    flat = is_flat(lowest, highest)
-    found = [
-        gutter
-        for start, end in _runs(flat)
-        if end - start >= _SMALLEST_GUTTER_PX and (gutter := _flat_gutter(region, lowest, highest, start, end))
-    ]
-    taken = np.zeros(len(flat), np.bool_)
-    for gutter in found:
-        taken[max(0, gutter.start - _RIDGE_REACH_PX) : gutter.end + _RIDGE_REACH_PX] = True
-    return _apart(sorted(found + _ridges(region, lowest, highest, taken)), len(flat))
+    thin, region = lines.thin, lines.inner
+    lowest, highest = thin.min(axis=1), thin.max(axis=1)
+    spread = highest - lowest
+    even = (spread <= _CANDIDATE_RANGE) | (lowest >= 255 - _CANDIDATE_MARGIN)
+    inside = slice(SHORTEST_SLAB_PX // 2, -SHORTEST_SLAB_PX // 2)
+    found: list[Gutter] = []
+    if even[inside].any():
+        for start, end in runs(even):
+            if start >= SHORTEST_SLAB_PX // 2 and end <= len(thin) - SHORTEST_SLAB_PX // 2:
+                found += _flat_gutters(region, start, end)
+    for start, end in _calmer_than_around(spread):
+        if not any(g.start - _RIDGE_REACH_PX < end and start < g.end + _RIDGE_REACH_PX for g in found):
+            rule = _rule(region, start, end)
+            found += [rule] if rule else []
+    return _apart(sorted(found), len(thin), grounds)
 
 
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Half-open spans of true values."""
-    edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+def _calmer_than_around(spread: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """A few short runs of lines whose samples spread much less than those just before and behind them."""
+    reach = _WIDEST_RULE_PX // 2 + 1
+    if len(spread) <= 2 * SHORTEST_SLAB_PX:
+        return []
+    # Half a run and the blur beside it: the lines to compare with lie beyond.
+    outer = np.minimum(spread[: -2 * reach], spread[2 * reach :])
+    inner = spread[reach:-reach]
+    calm = (inner < (outer >> 1) + (outer >> 4)) & (outer >= _LEAST_SPREAD_AROUND)
+    if not calm.any():
+        return []
+    spans = [(s + reach, e + reach) for s, e in runs(calm) if e - s <= _WIDEST_RULE_PX]
+    spans = [s for s in spans if s[0] >= SHORTEST_SLAB_PX and s[1] <= len(spread) - SHORTEST_SLAB_PX]
+    if len(spans) > _MOST_RULES:
+        spans.sort(key=lambda s: int(spread[s[0] : s[1]].min()))
+    return spans[:_MOST_RULES]
 
 
-def _apart(gutters: list[Gutter], length: int) -> list[Gutter]:
-    """Gutters without those that touch the ends; a frame line between two of them joins them."""
-    joined: list[Gutter] = []
-    for gutter in gutters:
-        if joined and gutter.start - joined[-1].end < _SHORTEST_SLAB_PX // 2:
-            wider = max(joined[-1], gutter, key=lambda g: g.width_px)
-            joined[-1] = Gutter(joined[-1].start, max(gutter.end, joined[-1].end), wider.level)
-        else:
-            joined.append(gutter)
-    return [g for g in joined if g.start >= _SHORTEST_SLAB_PX and g.end <= length - _SHORTEST_SLAB_PX]
-
-
-def _flat_gutter(
-    region: NDArray[np.uint8], lowest: NDArray[np.uint8], highest: NDArray[np.uint8], start: int, end: int
-) -> Gutter | None:
-    """The gutter in a run of flat rows, ``None`` when it may be a flat part of a picture."""
-    if lowest[start:end].min() >= _WHITEST_FLAT:
-        return Gutter(start, end, 255)
-    level = int(np.median((lowest[start:end].astype(np.int16) + highest[start:end]) // 2))
-    if _step_share(region, start, -1, level) < _STEP_SHARE or _step_share(region, end - 1, 1, level) < _STEP_SHARE:
-        return None
-    return Gutter(start, end, level)
-
-
-def _step_share(region: NDArray[np.uint8], edge: int, side: int, level: int) -> float:
-    """Share of columns that have left ``level`` a few rows beyond ``edge``."""
-    row = min(max(edge + side * _STEP_REACH_PX, 0), len(region) - 1)
-    return float(np.mean(np.abs(region[row].astype(np.int16) - level) > _STEP))
-
-
-def _ridges(
-    region: NDArray[np.uint8], lowest: NDArray[np.uint8], highest: NDArray[np.uint8], taken: NDArray[np.bool_]
-) -> list[Gutter]:
-    """Narrow gutters whose level JPEG has blurred."""
-    low, high = lowest.astype(np.int16), highest.astype(np.int16)
-    bright = (low >= 255 - 2 * _RIDGE_LEVEL_MARGIN) & (high >= _WHITEST_FLAT)
-    dark = (high <= 2 * _RIDGE_LEVEL_MARGIN) & (low <= _BLACKEST_FLAT)
-    even = high - low <= 6 * _RIDGE_GREY_DEVIATION
+def _flat_gutters(region: NDArray[np.uint8], start: int, end: int) -> list[Gutter]:
+    """The gutters in a run of even lines, by every pixel of them."""
+    rows = region[start:end]
+    lowest, highest = rows.min(axis=1), rows.max(axis=1)
     found = []
-    for start, end in _runs((bright | dark | even) & ~taken):
-        if end - start > 2 * _RIDGE_WIDEST_PX or start < _SHORTEST_SLAB_PX or end > len(region) - _SHORTEST_SLAB_PX:
+    for first, last in _runs_of_one_level(lowest, highest):
+        if last - first < _SMALLEST_GUTTER_PX:
             continue
-        gutter = _ridge(region, start, end)
-        if gutter:
-            found.append(gutter)
+        level = (int(lowest[first]) + int(highest[first])) // 2
+        white = int(lowest[first:last].min()) >= WHITEST_FLAT
+        paper = white and int((highest[first:last] - lowest[first:last]).min()) <= _FLAT_RANGE
+        if paper or _ends_at_once(region, start + first, start + last, level):
+            found.append(Gutter(start + first, start + last, 255 if white else level))
     return found
 
 
-def _ridge(region: NDArray[np.uint8], start: int, end: int) -> Gutter | None:
-    """The narrow gutter inside these rows, ``None`` when they do not stand out from both sides."""
-    before, after = region[max(0, start - _RIDGE_REACH_PX)], region[min(len(region) - 1, end - 1 + _RIDGE_REACH_PX)]
-    deviations = region[start:end].std(axis=1)
-    core = region[start + int(deviations.argmin())].astype(np.int16)
-    level, deviation = float(core.mean()), float(deviations.min())
-    saturated = not _RIDGE_LEVEL_MARGIN < level < 255 - _RIDGE_LEVEL_MARGIN
-    # White or black from end to end, if only for a pixel, between rows that are nothing like it: saturated parts of
-    # the pictures on both sides may be as bright as the gutter itself.
-    ruled = saturated and deviation <= _RULE_DEVIATION and end - start <= _RULE_WIDEST_PX
-    if ruled and min(before.std(), after.std()) >= _RIDGE_STEP:
-        return Gutter(start, end, round(level))
-    if deviation > (_RIDGE_DEVIATION if saturated else _RIDGE_GREY_DEVIATION):
+def _runs_of_one_level(lowest: NDArray[np.uint8], highest: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Half-open spans of flat lines, cut where the level changes: a gutter may meet the paper of a plot."""
+    middle = (lowest.astype(np.int16) + highest) >> 1
+    found = []
+    for first, last in runs(is_flat(lowest, highest)):
+        changes = np.flatnonzero(np.abs(np.diff(middle[first:last])) > _LEVEL_CHANGE) + first + 1
+        found += list(pairwise([first, *changes.tolist(), last]))
+    return found
+
+
+def _ends_at_once(region: NDArray[np.uint8], start: int, end: int, level: int) -> bool:
+    """Whether pictures begin with a step beside flat lines, rather than emerging from them here and there."""
+    sides = (region[max(0, start - _WITHIN_PX) : start][::-1], region[end : end + _WITHIN_PX])
+    left = [_share_left(lines[_STEP_NEAR_PX:_STEP_FAR_PX], level) for lines in sides]
+    if max(left) >= _LEFT_ON_ONE_SIDE or min(left) >= _LEFT_ON_BOTH_SIDES:
+        return True
+    # A grey gutter beside a picture of the same grey: the grain of the picture begins at once.
+    if level <= _BLACKEST:
+        return False
+    core = _grain(region[(start + end) // 2][None])
+    near = [_grain(lines[_STEP_NEAR_PX:_STEP_FAR_PX]) for lines in sides]
+    far = [_grain(lines[_STEP_FAR_PX:]) for lines in sides]
+    return core <= _CALM_SHARE * min(near) and all(
+        n >= max(_LEAST_GRAIN, _SHARP_SHARE * f) for n, f in zip(near, far, strict=True)
+    )
+
+
+def _share_left(lines: NDArray[np.uint8], level: int) -> float:
+    """Largest share of a line's blocks that have left the level."""
+    if not len(lines) or lines.shape[1] < _BLOCK_PX:
+        return 0.0
+    step = _STEP_FROM_BLACK if level <= _BLACKEST else _STEP
+    return float((np.abs(block_means(lines, _BLOCK_PX) - level) > step).mean(axis=1).max())
+
+
+def _grain(lines: NDArray[np.uint8]) -> float:
+    """Mean difference of neighbours along the lines, in grey levels."""
+    if not lines.size:
+        return 0.0
+    first, second = lines[:, :-1], lines[:, 1:]
+    return float((np.maximum(first, second) - np.minimum(first, second)).mean())
+
+
+def _rule(region: NDArray[np.uint8], start: int, end: int) -> Gutter | None:
+    """The narrow gutter inside these lines, ``None`` when they do not stand out from both sides."""
+    if start < _RIDGE_REACH_PX or end + _RIDGE_REACH_PX > len(region) or region.shape[1] < 2 * _BLOCK_PX:
         return None
-    above, below = core - before.astype(np.int16), core - after.astype(np.int16)
-    sign = 1 if level > 127 or (not saturated and np.median(above) > 0) else -1
+    means = block_means(region[start - _RIDGE_REACH_PX : end + _RIDGE_REACH_PX], _BLOCK_PX)
+    levels = means.mean(axis=1)
+    deviations = np.sqrt(np.square(means - levels[:, None]).mean(axis=1))
+    at = _RIDGE_REACH_PX + int(deviations[_RIDGE_REACH_PX:-_RIDGE_REACH_PX].argmin())
+    core, level, deviation = means[at], float(levels[at]), float(deviations[at])
+    above, below = core - means[0], core - means[-1]
+    if deviation <= _EVEN_DEVIATION and min(deviations[0], deviations[-1]) >= max(
+        _LEAST_UNEVEN, _UNEVEN_FACTOR * deviation
+    ):
+        left = [float((np.abs(side) > _STEP).mean()) for side in (above, below)]
+        if max(left) >= _LEFT_ON_ONE_SIDE or min(left) >= _LEFT_ON_BOTH_SIDES:
+            return Gutter(start, end, round(level))
+    if deviation > _RIDGE_DEVIATION:
+        return None
+    sign = 1 if 2 * level > levels[0] + levels[-1] else -1
     stands_out = (sign * above > _RIDGE_STEP) & (sign * below > _RIDGE_STEP)
-    return Gutter(start, end, round(level)) if stands_out.mean() >= _RIDGE_SHARE else None
+    extreme = level > 170 if sign > 0 else level < 70
+    calm = deviation <= _EVEN_DEVIATION or extreme
+    return Gutter(start, end, round(level)) if calm and stands_out.mean() >= _RIDGE_SHARE else None
+
+
+def _apart(gutters: list[Gutter], length: int, grounds: tuple[int, ...]) -> list[Gutter]:
+    """Gutters without those that touch the ends; a frame line between two of them joins them."""
+    joined: list[Gutter] = []
+    for gutter in gutters:
+        if not joined or gutter.start - joined[-1].end >= SHORTEST_SLAB_PX // 2:
+            joined.append(gutter)
+            continue
+        last = joined[-1]
+        known, last_known = (any(abs(g.level - x) <= _LEVEL_CHANGE for x in grounds) for g in (gutter, last))
+        if known == last_known:
+            wider = max(last, gutter, key=lambda g: g.width_px)
+            joined[-1] = Gutter(last.start, max(gutter.end, last.end), wider.level)
+        elif known:
+            joined[-1] = gutter
+    least = [_SHORTEST_TEXT_PX if g.level >= WHITEST_FLAT else SHORTEST_SLAB_PX for g in joined]
+    return [g for g, slab in zip(joined, least, strict=True) if g.start >= slab and g.end <= length - slab]

@@ -1,155 +1,259 @@
 """Cut a compound figure into its panels.
 
 A recursive X-Y cut (Nagy and Seth 1984): look for straight strips of one grey level that cross the whole region,
-cut there, and go on inside the parts. What makes it fit figures with micrographs is what counts as a strip, which
-lives in ``gutters``; this module keeps the recursion, drops captions and letters, and keeps a plot in one piece.
+cut there, and go on inside the parts; where there is none, look for a line at which panels touch. What makes it fit
+figures with micrographs is what counts as a strip (``gutters``), as a seam (``seams``) and as a picture
+(``filling``). This module keeps the recursion, sets captions and letters aside and keeps a plot in one piece.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.figures.gutters import find_gutters, is_flat
+from semscan.engine.figures.filling import (
+    SMALLEST_GRAPHIC_SIDE_PX,
+    SMALLEST_SIDE_PX,
+    is_data_bar,
+    is_dense,
+    is_drawn,
+    may_hold_picture,
+)
+from semscan.engine.figures.gutters import Gutter, find_gutters
+from semscan.engine.figures.lines import Samples
+from semscan.engine.figures.margins import trim_margins
+from semscan.engine.figures.seams import Seam, find_seams
 from semscan.engine.geometry import Box
 
 _DEEPEST = 8
-_SMALLEST_SIDE_PX = 32
-_SMALLEST_GRAPHIC_SIDE_PX = 96
-_GROUND_HALF_WIDTH = 20
-_DENSE_SHARE = 0.4
-_INK_AND_GROUND_SHARE = 0.5
-_LEAST_PAPER_SHARE = 0.15
-_INK_CONTRAST = 100
-_SAMPLED_SIDE = 128
-_PROBE_PX = 16
+_SCRAP_GROUND_HALF_WIDTH = 8
+_LEAST_SHARE_OF_GRAPHIC = 0.2
+_GROUND_HALF_WIDTH = 25
+_DARKEST_GREY, _LIGHTEST_GREY = 40, 225
+_LEAST_COVER_ON_OTHER_PAPER = 0.7
+_TINIEST_PX = 8
+_MOST_GROUND_IN_SCRAP = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A figure taken apart.
+
+    Attributes:
+        panels: boxes in reading order.
+        tiny: parts that look like a picture but are smaller than any panel; letters and lines of text are not here.
+    """
+
+    panels: list[Box]
+    tiny: list[Box]
 
 
 def split_panels(grey: NDArray[np.uint8]) -> list[Box]:
+    """The panels of :func:`split_figure` alone."""
+    return split_figure(grey).panels
+
+
+def split_figure(grey: NDArray[np.uint8]) -> Split:
     """Find the panels of a figure.
 
     Panels that are separated by a straight strip of one grey level are told apart: paper white of any width from
-    two pixels, black and grey too when both edges of the strip are sharp. A micrograph is not cut at a flat part
-    of its own, whose edges are soft. Flat margins are taken off. Strips with text only are left out, and a region
-    without any picture-like part stays in one piece.
+    two pixels, black and grey too when the picture begins with a step; ruled lines; and panels that touch, where
+    both are at least 88 px wide. A micrograph is not cut at a flat part of its own, whose edges are soft. Flat margins
+    are taken off. Strips with text only are left out, and a region without any picture-like part stays in one piece
+    unless a gutter parts it into graphics of similar size.
 
     Args:
         grey: uint8 [H, W], the stored image.
 
     Returns:
-        Boxes in pixels of ``grey``, in reading order (rows of panels from the top, each from the left); the whole
-        image when nothing splits, an empty list when the image is one flat area.
+        Boxes in pixels of ``grey``, rows of panels from the top, each from the left; the whole image when nothing
+        splits, no panel when the image is one flat area.
     """
     height, width = grey.shape
     whole = trim_margins(grey, Box(0, 0, width, height))
     if whole is None:
-        return []
-    return _reading_order(_split(grey, whole, (255,), 0)) or [whole]
+        return Split([], [])
+    cut = _Cutter(Samples(grey))
+    panels = reading_order(cut.split(whole, _levels_beside(grey, whole), 0))
+    return Split(panels or [whole], reading_order(cut.tiny) if panels else [])
 
 
-def trim_margins(grey: NDArray[np.uint8], box: Box) -> Box | None:
-    """Take flat rows and columns off the four sides of a box; ``None`` when nothing else is left.
+def _levels_beside(grey: NDArray[np.uint8], box: Box) -> tuple[int, ...]:
+    """Grey levels of the margins around a box."""
+    height, width = grey.shape
+    lines = [grey[0]] * (box.y0 > 0) + [grey[-1]] * (box.y1 < height)
+    lines += [grey[:, 0]] * (box.x0 > 0) + [grey[:, -1]] * (box.x1 < width)
+    return tuple(sorted({int(np.median(line)) for line in lines}))
 
-    Args:
-        grey: uint8 [H, W].
-        box: region in pixels of ``grey``.
-    """
-    for _ in range(4):
-        before = box
-        for axis in (1, 0):
-            part = grey[box.y0 : box.y1, box.x0 : box.x1]
-            content = np.flatnonzero(~is_flat(part.min(axis=axis), part.max(axis=axis)))
-            if not len(content):
-                return None
-            first, end = int(content[0]), int(content[-1]) + 1
-            if axis == 1:
-                box = box._replace(y0=box.y0 + first, y1=box.y0 + end)
+
+class _Cutter:
+    """The recursion over one figure, and the scraps it meets."""
+
+    def __init__(self, samples: Samples) -> None:
+        self._samples = samples
+        self._grey = samples.grey
+        self.tiny: list[Box] = []
+
+    def split(self, box: Box, grounds: tuple[int, ...], depth: int) -> list[Box]:
+        """Panels of one region; ``grounds`` are the grey levels of the gutters around it."""
+        if box.short_side < 2 * SMALLEST_SIDE_PX or depth == _DEEPEST:
+            return self._leaf(box, grounds)
+        rows, columns = self._samples.rows(box), self._samples.columns(box)
+        across, along = _of_one_ground(find_gutters(rows, grounds), find_gutters(columns, grounds), grounds)
+        if not across and not along:
+            if may_hold_picture(self._grey, box):
+                return self._at_seams(box, find_seams(rows), find_seams(columns), grounds, depth)
+            return self._leaf(box, grounds)
+        down = max((g.width_px for g in across), default=0) >= max((g.width_px for g in along), default=0)
+        gutters = across if down else along
+        starts = [0, *(g.end for g in gutters)]
+        ends = [*(g.start for g in gutters), box.height if down else box.width]
+        inner = tuple(sorted({*grounds, *(g.level for g in gutters)}))
+        seen = len(self.tiny)
+        slabs: list[tuple[Box, list[Box]]] = []
+        for start, end in zip(starts, ends, strict=True):
+            trimmed = trim_margins(self._grey, _piece(box, start, end, down=down), inner)
+            if trimmed is not None:
+                slabs.append((trimmed, self.split(trimmed, inner, depth + 1)))
+        found = self._parts(slabs, inner)
+        other_paper = depth > 0 and all(_is_other(g.level, grounds) and _is_paper(g.level) for g in gutters)
+        if len(found) > 1 and (
+            not other_paper
+            or _cover(found, box) >= _LEAST_COVER_ON_OTHER_PAPER
+            or all(self._is_picture(part, inner) for part in found)
+        ):
+            return found
+        if len(found) == 1 and not other_paper and self._is_picture(found[0], inner):
+            return found
+        del self.tiny[seen:]
+        return self._leaf(box, grounds)
+
+    def _parts(self, slabs: list[tuple[Box, list[Box]]], grounds: tuple[int, ...]) -> list[Box]:
+        """The parts of all slabs. Neighbours without a picture become one, unless they look like whole graphics."""
+        found: list[Box] = []
+        drawn: list[tuple[Box, list[Box]]] = []
+        for slab, parts in slabs:
+            if any(self._is_picture(part, grounds) for part in parts):
+                found += _graphics(drawn) + parts
+                drawn = []
             else:
-                box = box._replace(x0=box.x0 + first, x1=box.x0 + end)
-        if box == before:
-            break
-    return box
+                drawn.append((slab, parts))
+        return found + _graphics(drawn)
 
+    def _is_picture(self, box: Box, grounds: tuple[int, ...]) -> bool:
+        return is_dense(self._grey, box, grounds) and not is_drawn(self._grey, box)
 
-def _split(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...], depth: int) -> list[Box]:
-    """Panels of one region; ``grounds`` are the grey levels of the gutters around it."""
-    if box.short_side < 2 * _SMALLEST_SIDE_PX or depth == _DEEPEST or not _may_hold_picture(grey, box):
-        return _leaf(grey, box, grounds)
-    part = grey[box.y0 : box.y1, box.x0 : box.x1]
-    rows, columns = find_gutters(part), find_gutters(part.T)
-    if not rows and not columns:
-        return _leaf(grey, box, grounds)
-    down = max((g.width_px for g in rows), default=0) >= max((g.width_px for g in columns), default=0)
-    gutters = rows if down else columns
-    starts = [0, *(g.end for g in gutters)]
-    ends = [*(g.start for g in gutters), box.height if down else box.width]
-    inner = tuple(sorted({*grounds, *(g.level for g in gutters)}))
-    found: list[Box] = []
-    for start, end in zip(starts, ends, strict=True):
-        piece = (
-            box._replace(y0=box.y0 + start, y1=box.y0 + end)
-            if down
-            else box._replace(x0=box.x0 + start, x1=box.x0 + end)
-        )
-        trimmed = trim_margins(grey, piece)
-        if trimmed is not None:
-            found += _split(grey, trimmed, inner, depth + 1)
-    if any(_is_dense(grey, panel, inner) for panel in found):
+    def _at_seams(
+        self, box: Box, across: list[Seam], along: list[Seam], grounds: tuple[int, ...], depth: int
+    ) -> list[Box]:
+        """Panels of a region without gutters, which is a leaf when nothing touches in it."""
+        down = max((s.score for s in across), default=0.0) >= max((s.score for s in along), default=0.0)
+        cuts = [0, *(s.at for s in (across if down else along)), box.height if down else box.width]
+        pieces = [_piece(box, start, end, down=down) for start, end in pairwise(cuts)]
+        if down:
+            pieces = self._with_their_bars(pieces)
+        if len(pieces) == 1:
+            return self._leaf(box, grounds)
+        found: list[Box] = []
+        for piece in pieces:
+            trimmed = trim_margins(self._grey, piece, grounds)
+            if trimmed is not None:
+                found += self.split(trimmed, grounds, depth + 1)
         return found
-    return _leaf(grey, box, grounds)
 
+    def _with_their_bars(self, pieces: list[Box]) -> list[Box]:
+        """The same pieces from the top, information bars joined to the micrograph above, or else below."""
+        joined = [pieces[0]]
+        for piece in pieces[1:]:
+            above = joined[-1]
+            is_bar = is_data_bar(self._grey, piece, above)
+            is_top_bar = len(joined) == 1 and is_data_bar(self._grey, above, piece)
+            if is_bar or is_top_bar:
+                joined[-1] = above._replace(y1=piece.y1)
+            else:
+                joined.append(piece)
+        return joined
 
-def _may_hold_picture(grey: NDArray[np.uint8], box: Box) -> bool:
-    """False for a plain plot or text, which then need not be looked into.
-
-    Looks for a square of 48 px without paper at nine points; any picture of 96 px or more holds one.
-    """
-    points = grey[box.y0 : box.y1 : _PROBE_PX, box.x0 : box.x1 : _PROBE_PX] < 255 - _GROUND_HALF_WIDTH
-    rows, columns = points.shape[0] // 3, points.shape[1] // 3
-    if not rows or not columns:
-        return True
-    squares = points[: 3 * rows, : 3 * columns].reshape(rows, 3, columns, 3)
-    return bool(squares.all(axis=(1, 3)).any())
-
-
-def _leaf(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...]) -> list[Box]:
-    """A region that is not cut further, or nothing when it is only a letter, a label or a line of text."""
-    if box.short_side < _SMALLEST_SIDE_PX:
+    def _leaf(self, box: Box, grounds: tuple[int, ...]) -> list[Box]:
+        """A region that is not cut further; nothing when it is only a letter, a label, a line of text or tiny."""
+        if box.short_side >= SMALLEST_GRAPHIC_SIDE_PX:
+            return [box]
+        if box.short_side >= SMALLEST_SIDE_PX and is_dense(self._grey, box, grounds):
+            return [box]
+        if box.short_side >= _TINIEST_PX and _is_picture_like(self._grey, box, grounds):
+            self.tiny.append(box)
         return []
-    if box.short_side < _SMALLEST_GRAPHIC_SIDE_PX and not _is_dense(grey, box, grounds):
-        return []
-    return [box]
 
 
-def _is_dense(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...]) -> bool:
-    """Whether a region is filled like a picture, rather than marks on the ground of the figure."""
-    if box.short_side < _SMALLEST_SIDE_PX:
+def _of_one_ground(
+    across: list[Gutter], along: list[Gutter], grounds: tuple[int, ...]
+) -> tuple[list[Gutter], list[Gutter]]:
+    """The gutters of the level that is known or, else, the most frequent; others may be the paper of a plot."""
+    both = across + along
+    if not both:
+        return across, along
+    if not any(not _is_other(g.level, grounds) for g in both):
+        widths = [sum(other.width_px for other in both if not _is_other(other.level, (g.level,))) for g in both]
+        grounds = (both[int(np.argmax(widths))].level,)
+    known = [[g for g in some if not _is_other(g.level, grounds)] for some in (across, along)]
+    return known[0], known[1]
+
+
+def _piece(box: Box, start: int, end: int, *, down: bool) -> Box:
+    """The part of a box between two of its lines."""
+    if down:
+        return box._replace(y0=box.y0 + start, y1=box.y0 + end)
+    return box._replace(x0=box.x0 + start, x1=box.x0 + end)
+
+
+def _cover(found: list[Box], box: Box) -> float:
+    """Share of a region that its parts fill."""
+    return sum(part.width * part.height for part in found) / (box.width * box.height)
+
+
+def _graphics(slabs: list[tuple[Box, list[Box]]]) -> list[Box]:
+    """Parts of slabs without a picture: as they are if they look like graphics, else all slabs with parts as one."""
+    parts = [part for _, some in slabs for part in some]
+    if len(parts) < 2 or _are_graphics(parts):
+        return parts
+    return [_around([slab for slab, some in slabs if some])]
+
+
+def _around(boxes: list[Box]) -> Box:
+    return Box(min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes))
+
+
+def _is_paper(level: int) -> bool:
+    """Whether plots are drawn on this grey level."""
+    return not _DARKEST_GREY < level < _LIGHTEST_GREY
+
+
+def _is_other(level: int, grounds: tuple[int, ...]) -> bool:
+    """Whether a grey level is none of these: the paper of a graphic in a figure of another colour."""
+    return all(abs(level - ground) > _GROUND_HALF_WIDTH for ground in grounds)
+
+
+def _are_graphics(found: list[Box]) -> bool:
+    """Whether parts without a picture are plots side by side rather than the parts of one plot."""
+    if len(found) < 2 or min(box.short_side for box in found) < SMALLEST_GRAPHIC_SIDE_PX:
         return False
-    step_y, step_x = max(1, box.height // _SAMPLED_SIDE), max(1, box.width // _SAMPLED_SIDE)
-    sample = grey[box.y0 : box.y1 : step_y, box.x0 : box.x1 : step_x]
-    counts = np.bincount(sample.ravel(), minlength=256)
-    if any(_near(counts, ground) > (1 - _DENSE_SHARE) * sample.size for ground in grounds):
-        return False
-    if box.short_side >= _SMALLEST_GRAPHIC_SIDE_PX:
-        return True
-    return not any(_is_lettering(counts, ground) for ground in grounds)
+    areas = [box.width * box.height for box in found]
+    return min(areas) >= _LEAST_SHARE_OF_GRAPHIC * max(areas)
 
 
-def _is_lettering(counts: NDArray[np.intp], ground: int) -> bool:
-    """Big letters fill their box, but with ground and ink only (and the blur between them)."""
-    levels = np.arange(256)
-    ink = int(np.where(abs(levels - ground) > _INK_CONTRAST, counts, -1).argmax())
-    paper = _near(counts, ground)
-    size = counts.sum()
-    return bool(paper > _LEAST_PAPER_SHARE * size and paper + _near(counts, ink) > _INK_AND_GROUND_SHARE * size)
+def _is_picture_like(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...]) -> bool:
+    """Whether a scrap holds hardly any of the ground: letters and lines of text hold much of it."""
+    part = grey[box.y0 : box.y1, box.x0 : box.x1].astype(np.int16)
+    return all(
+        float((np.abs(part - ground) <= _SCRAP_GROUND_HALF_WIDTH).mean()) < _LEAST_SHARE_OF_GRAPHIC
+        for ground in grounds
+    )
 
 
-def _near(counts: NDArray[np.intp], level: int) -> int:
-    """How many pixels of a histogram are close to a grey level."""
-    return int(counts[max(0, level - _GROUND_HALF_WIDTH) : level + _GROUND_HALF_WIDTH + 1].sum())
-
-
-def _reading_order(panels: list[Box]) -> list[Box]:
+def reading_order(panels: list[Box]) -> list[Box]:
     """Rows of panels from the top, each row from the left; panels belong to a row whose middle they cross."""
     left = sorted(panels, key=lambda box: (box.y0, box.x0))
     ordered: list[Box] = []

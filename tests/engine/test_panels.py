@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from semscan.engine.figures.panels import split_panels, trim_margins
+from semscan.engine.figures.margins import trim_margins
+from semscan.engine.figures.panels import split_figure, split_panels
 from semscan.engine.geometry import Box
 
 
 def texture(height, width, seed, contrast=40.0, mean=120.0):
-    """Blobs and noise, somewhat like a micrograph."""
+    """Blobs about ten pixels wide and noise, somewhat like a micrograph."""
     random = np.random.default_rng(seed)
-    coarse = random.normal(size=(height // 9 + 2, width // 9 + 2))
-    blobs = np.kron(coarse, np.ones((9, 9)))[:height, :width]
-    return np.clip(mean + contrast * blobs + random.normal(0, 9, (height, width)), 0, 255).astype(np.uint8)
+    fy, fx = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
+    waves = np.fft.rfft2(random.normal(size=(height, width))) * np.exp(-((30 * np.hypot(fy, fx)) ** 2) / 2)
+    blobs = np.fft.irfft2(waves, (height, width))
+    blobs *= contrast / max(blobs.std(), 1e-9)
+    return np.clip(mean + blobs + random.normal(0, 9, (height, width)), 0, 255).astype(np.uint8)
 
 
 def as_jpeg(grey, quality):
@@ -171,3 +174,79 @@ def test_odd_sizes_do_no_harm(size):
     for box in split_panels(np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)):
         assert 0 <= box.x0 < box.x1 <= size[1]
         assert 0 <= box.y0 < box.y1 <= size[0]
+
+
+@pytest.mark.parametrize("quality", [None, 75])
+@pytest.mark.parametrize("along", [False, True])
+def test_panels_that_touch_are_told_apart(quality, along):
+    pair = np.concatenate([texture(180, 400, 1), texture(210, 400, 2, contrast=25, mean=140)])
+    boxes = [Box(0, 0, 400, 180), Box(0, 180, 400, 390)]
+    if along:
+        pair, boxes = np.ascontiguousarray(pair.T), [Box(b.y0, b.x0, b.y1, b.x1) for b in boxes]
+    assert_recovered(split_panels(pair if quality is None else as_jpeg(pair, quality)), boxes)
+
+
+def test_a_grid_without_gutters_is_taken_apart():
+    figure, boxes = grid([160, 200], [260, 200, 310], 0, 255, seed=3)
+    assert_recovered(split_panels(figure), boxes)
+
+
+def test_a_band_of_charging_does_not_cut():
+    picture = texture(300, 400, 8).astype(int)
+    picture[120:190] += 50  # brighter at once, but the same picture goes on
+    assert split_panels(np.clip(picture, 0, 255).astype(np.uint8)) == [Box(0, 0, 400, 300)]
+
+
+def test_a_large_inset_with_a_frame_does_not_cut():
+    picture = texture(300, 400, 9)
+    picture[160:, 250:] = texture(140, 150, 10)
+    picture[160:162, 250:] = picture[160:, 250:252] = 255
+    assert split_panels(picture) == [Box(0, 0, 400, 300)]
+
+
+def test_a_data_bar_stays_with_the_panel_that_it_touches():
+    figure = texture(440, 500, 11)
+    figure[340:] = 0
+    image = Image.fromarray(figure)
+    canvas = ImageDraw.Draw(image)
+    for line in range(3):
+        canvas.text(
+            (0, 342 + 32 * line), "HV 5.00 kV  mag 10 000 x  WD 9.8 mm  det ETD", 255, ImageFont.load_default(24)
+        )
+    found = split_panels(np.asarray(image))
+    assert len(found) == 1
+    assert found[0].y0 == 0 and found[0].y1 >= 340
+
+
+def test_scraps_too_small_for_a_panel_are_named():
+    figure, boxes = grid([200], [260, 260], 60, 255, margin_px=20)
+    scrap = Box(297, 90, 325, 118)
+    figure[scrap.y0 : scrap.y1, scrap.x0 : scrap.x1] = texture(28, 28, 7, mean=90)
+    found = split_figure(figure)
+    assert found.panels == boxes
+    assert_recovered(found.tiny, [scrap])
+
+
+def test_letters_are_no_scraps():
+    figure, boxes = grid([200], [260, 260], 60, 255, margin_px=20)
+    image = Image.fromarray(figure)
+    ImageDraw.Draw(image).text((300, 100), "(b)", 0, ImageFont.load_default(22))
+    found = split_figure(np.asarray(image))
+    assert (found.panels, found.tiny) == (boxes, [])
+
+
+def test_plots_side_by_side_are_two_panels():
+    image = Image.new("L", (900, 320), 255)
+    canvas = ImageDraw.Draw(image)
+    for left in (0, 480):
+        canvas.rectangle((left, 10, left + 400, 310), outline=0, width=2)
+        canvas.line([(left + i, 160 + int(100 * np.sin(i / 30))) for i in range(400)], fill=0, width=2)
+    assert_recovered(split_panels(np.asarray(image)), [Box(0, 10, 401, 311), Box(480, 10, 881, 311)])
+
+
+def test_the_paper_of_a_plot_belongs_to_it_in_a_black_figure():
+    figure, boxes = grid([300], [300, 400], 12, 0, margin_px=10)
+    plot = Image.new("L", (400, 300), 255)
+    ImageDraw.Draw(plot).rectangle((60, 20, 380, 250), outline=0, width=3)
+    figure[boxes[1].y0 : boxes[1].y1, boxes[1].x0 : boxes[1].x1] = np.asarray(plot)
+    assert_recovered(split_panels(figure), boxes)

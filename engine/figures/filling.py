@@ -1,0 +1,100 @@
+"""What fills a region of a figure: a picture, marks on the ground of the figure, or letters."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.geometry import Box
+
+SMALLEST_SIDE_PX = 32
+"""Nothing with a shorter side is a panel."""
+SMALLEST_GRAPHIC_SIDE_PX = 72
+"""Marks on the ground with a shorter side are a label or a legend, not a graphic."""
+_GROUND_HALF_WIDTH = 20
+_GREY_GROUND_HALF_WIDTH = 6
+_DENSE_SHARE = 0.4
+_MOSTLY_GREY = 0.8
+_INK_AND_GROUND_SHARE = 0.5
+_LEAST_PAPER_SHARE = 0.15
+_INK_CONTRAST = 100
+_SAMPLED_SIDE = 96
+_PROBE_PX = 16
+_DRAWN_ROWS = 24
+_DRAWN_SHARE = 0.75
+_BAR_HALF_WIDTH = 6
+_BAR_SHARE = 0.5
+_TALLEST_BAR_SHARE = 0.3
+
+
+def is_dense(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...]) -> bool:
+    """Whether a region is filled like a picture, rather than with marks on the ground of the figure.
+
+    Args:
+        grey: uint8 [H, W].
+        box: the region in pixels of ``grey``.
+        grounds: grey levels of the gutters around it.
+    """
+    if box.short_side < SMALLEST_SIDE_PX:
+        return False
+    counts = _histogram(grey, box)
+    if any(_is_mostly(counts, ground) for ground in grounds or (255,)):
+        return False
+    if box.short_side >= SMALLEST_GRAPHIC_SIDE_PX:
+        return True
+    return not any(_is_lettering(counts, ground) for ground in grounds or (255,))
+
+
+def is_drawn(grey: NDArray[np.uint8], box: Box) -> bool:
+    """Whether most neighbours in a region have nearly the same grey level, as in drawings, maps and renderings."""
+    part = grey[box.y0 : box.y1 : max(1, box.height // _DRAWN_ROWS), box.x0 : box.x1]
+    first, second = part[:, :-1], part[:, 1:]
+    change = np.maximum(first, second) - np.minimum(first, second)
+    return int(np.count_nonzero(change <= 1)) >= _DRAWN_SHARE * change.size
+
+
+def may_hold_picture(grey: NDArray[np.uint8], box: Box) -> bool:
+    """False for a plain plot or text, which then need not be looked into.
+
+    Looks for a square of 48 px without paper at nine points; any picture of 96 px or more holds one.
+    """
+    points = grey[box.y0 : box.y1 : _PROBE_PX, box.x0 : box.x1 : _PROBE_PX] < 255 - _GROUND_HALF_WIDTH
+    if min(points.shape) < 3:
+        return True
+    rows = points[:-2] & points[1:-1] & points[2:]
+    return bool((rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]).any())
+
+
+def is_data_bar(grey: NDArray[np.uint8], box: Box, beside: Box) -> bool:
+    """Whether a piece of a region is the information bar of the piece beside it: low, and mostly of one level."""
+    if box.height > _TALLEST_BAR_SHARE * beside.height:
+        return False
+    counts = _histogram(grey, box)
+    return _near(counts, int(counts.argmax()), _BAR_HALF_WIDTH) >= _BAR_SHARE * int(counts.sum())
+
+
+def _histogram(grey: NDArray[np.uint8], box: Box) -> NDArray[np.intp]:
+    step_y, step_x = max(1, box.height // _SAMPLED_SIDE), max(1, box.width // _SAMPLED_SIDE)
+    return np.bincount(grey[box.y0 : box.y1 : step_y, box.x0 : box.x1 : step_x].ravel(), minlength=256)
+
+
+def _is_lettering(counts: NDArray[np.intp], ground: int) -> bool:
+    """Big letters fill their box, but with ground and ink only (and the blur between them)."""
+    away = np.abs(np.arange(256) - ground) > _INK_CONTRAST
+    ink = int(np.where(away, counts, -1).argmax())
+    paper = _near(counts, ground, _GROUND_HALF_WIDTH)
+    size = int(counts.sum())
+    inked = paper + _near(counts, ink, _GROUND_HALF_WIDTH)
+    return paper > _LEAST_PAPER_SHARE * size and inked > _INK_AND_GROUND_SHARE * size
+
+
+def _is_mostly(counts: NDArray[np.intp], ground: int) -> bool:
+    """Whether most of a region is ground. A grey one may be the level of a micrograph, too, so that asks for more."""
+    if ground <= _GROUND_HALF_WIDTH or ground >= 255 - _GROUND_HALF_WIDTH:
+        return _near(counts, ground, _GROUND_HALF_WIDTH) > (1 - _DENSE_SHARE) * int(counts.sum())
+    return _near(counts, ground, _GREY_GROUND_HALF_WIDTH) > _MOSTLY_GREY * int(counts.sum())
+
+
+def _near(counts: NDArray[np.intp], level: int, half_width: int) -> int:
+    """How many pixels of a histogram are close to a grey level."""
+    return int(counts[max(0, level - half_width) : level + half_width + 1].sum())

@@ -1,0 +1,88 @@
+"""The rows and columns of a figure, thinned for the search and whole for the proof.
+
+Every cut of a figure is a straight line, so most rows can be ruled out by looking at every tenth pixel of them. The
+samples are taken once per figure; the regions of the recursion share them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.geometry import Box
+
+_SAMPLES_ACROSS = 96
+_WIDEST_STEP_PX = 16
+_IGNORED_ENDS_SHARE = 0.015
+_IGNORED_ENDS_PX = 2
+
+
+class Lines(NamedTuple):
+    """One region read line by line; columns are the lines of the transpose.
+
+    Attributes:
+        whole: uint8 [n, w], a view of the image.
+        thin: uint8 [n, m], every ``step``-th pixel of each line, without a few at both ends.
+    """
+
+    whole: NDArray[np.uint8]
+    thin: NDArray[np.uint8]
+
+    @property
+    def inner(self) -> NDArray[np.uint8]:
+        """The lines without their ends, where frames and neighbours of unequal size leave a few odd pixels."""
+        ends = ignored_ends_px(self.whole.shape[1])
+        return self.whole[:, ends:-ends]
+
+
+class Samples:
+    """A figure and its thinned lines in both directions.
+
+    Args:
+        grey: uint8 [H, W].
+    """
+
+    def __init__(self, grey: NDArray[np.uint8]) -> None:
+        self.grey = grey
+        self._step = max(1, min(_WIDEST_STEP_PX, min(grey.shape) // _SAMPLES_ACROSS))
+        self._rows = np.ascontiguousarray(grey[:, self._step // 2 :: self._step])
+        self._columns = np.ascontiguousarray(grey[self._step // 2 :: self._step].T)
+
+    def rows(self, box: Box) -> Lines:
+        """The rows of a region, from the top."""
+        whole = self.grey[box.y0 : box.y1, box.x0 : box.x1]
+        return Lines(whole, self._rows[box.y0 : box.y1, self._span(box.x0, box.x1)])
+
+    def columns(self, box: Box) -> Lines:
+        """The columns of a region, from the left."""
+        whole = self.grey[box.y0 : box.y1, box.x0 : box.x1].T
+        return Lines(whole, self._columns[box.x0 : box.x1, self._span(box.y0, box.y1)])
+
+    def _span(self, start: int, end: int) -> slice:
+        """Indices of the samples between two pixels, the ignored ends left out but never all of them."""
+        ends = ignored_ends_px(end - start)
+        first = -(-(start + ends - self._step // 2) // self._step)
+        last = -(-(end - ends - self._step // 2) // self._step)
+        return slice(max(0, first), max(last, first + 1, 1))
+
+
+def ignored_ends_px(length: int) -> int:
+    """How many pixels at each end of a line of this length say nothing about it."""
+    return min(max(_IGNORED_ENDS_PX, int(_IGNORED_ENDS_SHARE * length)), max(1, length // 4))
+
+
+def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Half-open spans of true values."""
+    padded = np.zeros(len(mask) + 2, np.bool_)
+    padded[1:-1] = mask
+    edges = np.flatnonzero(padded[1:] != padded[:-1])
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def block_means(rows: NDArray[np.uint8], block_px: int) -> NDArray[np.float32]:
+    """Means of blocks along each line, float32 [n, w // block_px]; noise and the ringing of JPEG average out."""
+    count = rows.shape[1] // block_px
+    blocks = rows[:, : count * block_px].astype(np.float32).reshape(len(rows), count, block_px)
+    return np.asarray(blocks @ np.full(block_px, 1 / block_px, np.float32))

@@ -1,0 +1,73 @@
+"""Take the flat margins off a region, with the ringing that JPEG leaves in them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.figures.gutters import is_flat
+from semscan.engine.geometry import Box
+
+_RINGING_PX = 8
+_EDGE_RANGE = 60
+_RINGING_DEVIATION = 4.0
+_GROUND_HALF_WIDTH = 25
+
+
+def trim_margins(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...] | None = None) -> Box | None:
+    """Take flat rows and columns off the four sides of a box; ``None`` when nothing else is left.
+
+    Args:
+        grey: uint8 [H, W].
+        box: region in pixels of ``grey``.
+        grounds: only lines of these grey levels are margins; ``None`` takes off lines of any level.
+    """
+    for _ in range(3):
+        before = box
+        part = grey[box.y0 : box.y1, box.x0 : box.x1]
+        y0, y1 = _first(part, grounds), box.height - _first(part[::-1], grounds)
+        if y0 >= y1:
+            return None
+        part = part[y0:y1].T
+        x0, x1 = _first(part, grounds), box.width - _first(part[::-1], grounds)
+        if x0 >= x1:
+            return None
+        box = Box(box.x0 + x0, box.y0 + y0, box.x0 + x1, box.y0 + y1)
+        if box == before:
+            break
+    return box
+
+
+def _first(lines: NDArray[np.uint8], grounds: tuple[int, ...] | None) -> int:
+    """Index of the first line with content, the number of lines when there is none."""
+    line = lines[0]
+    if int(line.max()) - int(line.min()) > _EDGE_RANGE:  # nearly always
+        return 0
+    done, some = 0, 8
+    while done < len(lines):
+        chunk = lines[done : done + some]
+        lowest, highest = chunk.min(axis=1), chunk.max(axis=1)
+        content = ~is_flat(lowest, highest)
+        if grounds is not None:
+            middle = (lowest.astype(np.int16) + highest) // 2
+            for ground in grounds:
+                middle[np.abs(middle - ground) <= _GROUND_HALF_WIDTH] = -1
+            content |= middle >= 0
+        if content.any():
+            first = done + int(content.argmax())
+            return first + _ringing(lines, first, grounds)
+        done, some = done + some, 4 * some
+    return len(lines)
+
+
+def _ringing(lines: NDArray[np.uint8], first: int, grounds: tuple[int, ...] | None) -> int:
+    """How many lines from ``first`` on are still the margin that ends there, with a little ringing of JPEG."""
+    if first:
+        level = float(lines[first - 1].mean())
+    else:
+        mean = float(lines[0].mean())
+        level = min(grounds or (-1,), key=lambda ground: abs(ground - mean))
+        if abs(level - mean) > _RINGING_DEVIATION:
+            return 0
+    away = np.abs(lines[first : first + _RINGING_PX].astype(np.float32) - level).mean(axis=1)
+    return int(np.append(away > _RINGING_DEVIATION, True).argmax())

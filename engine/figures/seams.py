@@ -1,0 +1,158 @@
+"""Where two panels touch without a gutter: a straight line across which the picture does not go on.
+
+Beside any line of a micrograph the picture is much like it was four lines before; even a scan line that is too bright,
+or a band of charging, leaves the texture as it is. Where two panels were put together, everything changes from one
+line to the next along the whole line: grey levels, structures, often the noise. Three measures of that are taken and
+weighed; the weights were fitted to pairs of genuine micrographs put together, against the most suspicious lines of
+single ones. Edges of scale bars, letters and insets cover part of a line only and do not count.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semscan.engine.figures.lines import Lines, block_means
+
+SMALLEST_PIECE_PX = 88
+"""No seam is looked for that would leave less than this: a part of a micrograph cut off by mistake can be scored no
+more below 128 px, while panels that small are not assessed anyway."""
+_LEAST_PEAK = 1.35
+_MOST_CANDIDATES = 7
+_LEAP_PX = 4
+_PIXELS_READ = 480
+_BLOCK_PX = 4
+_SEGMENTS = 8
+# Lines beside a candidate between its lines -1 and 0; the two next to it are left out, as changes of size blur them.
+_OFFSETS = np.array((-8, -7, -4, -3, -2, 1, 2, 3, 6, 7))
+# Pairs of neighbours among them: three above (outer, inner before the gap, next to it), three below.
+_FIRSTS, _SECONDS = [0, 2, 3, 5, 6, 8], [1, 3, 4, 6, 7, 9]
+_LEAST_DIFFERENCE = 0.5
+_LEAST_GRAIN = 0.4
+_WEIGHTS = np.array((2.6, 5.9, -4.1, 2.8, 3.3, 1.5, -9.6))
+_LEAST_SCORE = 1.5
+_MOST_SEAMS = 5
+_LEAST_JUMP = 1.1
+_DRAWN_SHARE = 0.55
+
+
+class Seam(NamedTuple):
+    """Panels touch between lines ``at - 1`` and ``at``; ``score`` says how plainly."""
+
+    at: int
+    score: float
+
+
+def find_seams(lines: Lines) -> list[Seam]:
+    """Seams of a region along one direction, in their order, no two closer than the smallest piece.
+
+    Args:
+        lines: the region's rows or columns; it should be filled with pictures.
+    """
+    count = len(lines.thin)
+    if count < 2 * SMALLEST_PIECE_PX or lines.thin.shape[1] < _SEGMENTS:
+        return []
+    candidates = _candidates(lines.thin)
+    if not len(candidates):
+        return []
+    scores = _scores(lines.inner, candidates)
+    if np.count_nonzero(scores >= _LEAST_SCORE) > _MOST_SEAMS:
+        return []  # a pattern of straight lines: a mesh, a map, enlarged pixels
+    kept: list[Seam] = []
+    for i in np.argsort(-scores):
+        if scores[i] < _LEAST_SCORE:
+            break
+        if all(abs(int(candidates[i]) - seam.at) >= SMALLEST_PIECE_PX for seam in kept):
+            kept.append(Seam(int(candidates[i]), float(scores[i])))
+    return sorted(kept)
+
+
+def _candidates(thin: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """The few lines at which the samples change most, compared with the lines around."""
+    count = len(thin)
+    step = _distance(thin, 1)  # step[i]: from line i to i + 1, the sharp measure
+    two = (thin[:-1] >> 1) + (thin[1:] >> 1)
+    leap = _distance(two, _LEAP_PX)  # leap[i]: from lines i, i + 1 to i + 4, i + 5, past what a change of size blurs
+    # Candidate y is the seam between lines y - 1 and y; it needs leap[y - 9] to leap[y + 3].
+    y = np.arange(SMALLEST_PIECE_PX, count - SMALLEST_PIECE_PX + 1)
+    first, last = int(y[0]), int(y[-1]) + 1
+    ground = _LEAST_DIFFERENCE * thin.shape[1]
+    across, before, behind = leap[first - 3 : last - 3], leap[first - 8 : last - 8], leap[first + 2 : last + 2]
+    sharp, rival = step[first - 1 : last - 1], np.maximum(step[first - 5 : last - 5], step[first + 3 : last + 3])
+    peak = 2 * (across + ground) / (before + behind + 2 * ground) * np.sqrt((sharp + ground) / (rival + ground))
+    high = np.flatnonzero(peak >= _LEAST_PEAK)
+    if len(high) > 1:
+        padded = np.zeros(len(peak) + 4)
+        padded[2:-2] = peak
+        around = np.maximum(np.maximum(padded[high], padded[high + 1]), np.maximum(padded[high + 3], padded[high + 4]))
+        high = high[peak[high] >= around]
+    if len(high) > _MOST_CANDIDATES:
+        high = high[np.argpartition(-peak[high], _MOST_CANDIDATES)[:_MOST_CANDIDATES]]
+    return np.asarray(high + first)
+
+
+def _distance(lines: NDArray[np.uint8], lag: int) -> NDArray[np.float32]:
+    """Sum of absolute differences between each line and the one ``lag`` lines on."""
+    upper, lower = lines[:-lag], lines[lag:]
+    change = np.maximum(upper, lower) - np.minimum(upper, lower)
+    return np.asarray(change.sum(axis=1, dtype=np.uint32).astype(np.float32))
+
+
+def _scores(region: NDArray[np.uint8], candidates: NDArray[np.intp]) -> NDArray[np.float64]:
+    """How plainly each candidate is a seam; above 0 it is more likely one than not."""
+    step = -(-region.shape[1] // _PIXELS_READ)
+    rows = np.ascontiguousarray(region[:, ::step][(candidates[:, None] + _OFFSETS).ravel()])
+    many = len(candidates)
+    lines = rows.reshape(many, len(_OFFSETS), -1)
+    blocks = block_means(rows, _BLOCK_PX).reshape(many, len(_OFFSETS), -1)
+    two: NDArray[np.float32] = (blocks[:, _FIRSTS] + blocks[:, _SECONDS]) / np.float32(2)
+    across = _by_segment(two[:, 2] - two[:, 3])
+    # Pairs of lines at the same distance on one side of the candidate.
+    within = (_by_segment(two[:, 0] - two[:, 1]) + _by_segment(two[:, 4] - two[:, 5])) / np.float32(2)
+    jump = np.sort((across + _LEAST_DIFFERENCE) / (within + _LEAST_DIFFERENCE), axis=1)
+    measures = (
+        np.log(np.median(jump, axis=1)),
+        np.log(jump[:, 2]),
+        _likeness(two[:, 2], two[:, 3]),
+        _change_of_grain(lines[:, _FIRSTS], lines[:, _SECONDS]),
+        _change_of_grain(lines[..., :-1], lines[..., 1:]),
+        np.log(within.mean(axis=1) + _LEAST_DIFFERENCE),
+        np.ones(many),
+    )
+    scores = _WEIGHTS @ np.stack(measures)
+    # A large inset has straight edges, too, but they cover part of a line only.
+    scores[jump[:, 2] < _LEAST_JUMP] = -np.inf
+    # What is drawn has straight edges of its own; most neighbours along its lines are equal, on both sides.
+    scores[_equal_share(rows.reshape(many, 2, -1)).min(axis=1) >= _DRAWN_SHARE] = -np.inf
+    return np.asarray(scores)
+
+
+def _change_of_grain(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """How differently neighbouring pixels differ above and below, as the logarithm of a ratio, by candidate."""
+    difference = np.maximum(first, second) - np.minimum(first, second)
+    half = difference.shape[1] // 2
+    grain = difference.reshape(len(first), 2, -1).sum(axis=2, dtype=np.int64) / (half * difference.shape[2])
+    return np.asarray(np.abs(np.log((grain[:, 0] + _LEAST_GRAIN) / (grain[:, 1] + _LEAST_GRAIN))))
+
+
+def _equal_share(sides: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Share of neighbours that hardly differ, [candidates, 2], above and below."""
+    first, second = sides[..., :-1], sides[..., 1:]
+    equal = np.maximum(first, second) - np.minimum(first, second) <= 1
+    return np.asarray(np.count_nonzero(equal, axis=2) / equal.shape[2])
+
+
+def _by_segment(difference: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean absolute difference in each segment, in grey levels, float32 [candidates, segments]."""
+    size = difference.shape[1] // _SEGMENTS
+    parts = np.abs(difference[:, : size * _SEGMENTS]).reshape(len(difference), _SEGMENTS, size)
+    return np.asarray(parts.mean(axis=2))
+
+
+def _likeness(above: NDArray[np.float32], below: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Correlation of the lines on both sides, by candidate."""
+    a, b = above - above.mean(axis=1, keepdims=True), below - below.mean(axis=1, keepdims=True)
+    norm = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1)) + above.shape[1]
+    return np.asarray((a * b).sum(axis=1) / norm)
