@@ -1,6 +1,6 @@
 """How good is every generator? From the packs to ``docs/results/generators.md``, with plots and sheets of samples.
 
-``python benchmarks/generators.py --data DIR --encoder runs/autoencoders/vae.pt --autoencoders runs/autoencoders``
+``python benchmarks/generators.py --data DIR --encoder runs/autoencoders/vae.pt --live runs/autoencoders``
 writes the page anew. The sentences on quality are written by whoever looked at the sheets, in
 ``training/packs/seen.toml``.
 """
@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "training" / "recipes"
 GENUINE = {64: 768, 128: 256}
 SHOWN = {64: 36, 128: 16}
-RECONSTRUCTED = 96
+LIVE = 96
 ROW = 8
 CURVES = ("wasserstein", "cycle", "loss", "d_loss")
 """What is plotted over the steps: the first of these that a training noted."""
@@ -95,7 +95,7 @@ def report(found: dict[str, list[Pack]], data: Path, encoder_path: Path, lpips: 
         results = [measure(pack.tiles, *genuine, encoder, net) for pack in checkpoints]
         stem = name.replace("/", "-")
         tiles = checkpoints[-1].tiles
-        if manifest["system"] != "autoencoders":  # theirs are near copies of pictures that are not ours
+        if not manifest.get("is_live"):  # those are near copies of pictures that are not ours
             sheet = grid_of(tiles[: SHOWN.get(tiles.shape[-1], 16)])
             Image.fromarray(sheet).save(folder / f"{stem}.png", optimize=True)
             if len(checkpoints) > 1:
@@ -236,7 +236,7 @@ def section(r: dict[str, Any], sentence: str) -> list[str]:
         "",
         *(f"* {fact}" for fact in facts),
         "",
-        *([] if manifest["system"] == "autoencoders" else [f"![samples](generators/{stem}.png)", ""]),
+        *([] if manifest.get("is_live") else [f"![samples](generators/{stem}.png)", ""]),
         *([f"By checkpoint, from the same seed: ![checkpoints](generators/{stem}-steps.png)", ""] if steps else []),
         f"![distances and spectra](generators/{stem}.svg)",
         "",
@@ -256,13 +256,15 @@ def anchor(name: str) -> str:
     return name.lower().replace("/", "")
 
 
-def reconstructions(run: Path, data: Path) -> dict[str, list[Pack]]:
-    """Tiles of every autoencoder of a run, which enter no pack."""
+def make_live(sources: list[Path], data: Path) -> dict[str, list[Pack]]:
+    """Tiles of generators whose tiles enter no pack, because they are near copies of genuine ones."""
     found = {}
-    for path in sorted(run.glob("*.pt")):
-        maker = open_maker(path, 0, data)
-        tiles = np.concatenate([made.tiles for made in maker.groups(RECONSTRUCTED)])
-        found[maker.origin.generator] = [Pack(tiles, None, {**asdict(maker.origin), **maker.details})]
+    for source in sources:
+        for path in sorted(source.glob("*.pt")) if source.is_dir() else [source]:
+            maker = open_maker(path, 0, data)
+            tiles = np.concatenate([made.tiles for made in maker.groups(LIVE)])
+            manifest = {**asdict(maker.origin), **maker.details, "is_live": True}
+            found[maker.origin.generator] = [Pack(tiles, None, manifest)]
     return found
 
 
@@ -279,14 +281,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the genuine micrographs")
     parser.add_argument("--encoder", type=Path, required=True, help="checkpoint of an autoencoder, for the features")
-    parser.add_argument("--autoencoders", type=Path, help="run of autoencoders to measure, whose tiles are in no pack")
+    parser.add_argument(
+        "--live", type=Path, nargs="+", default=[], metavar="SOURCE",
+        help="checkpoints, runs of autoencoders or inpaint recipes to measure without a pack",
+    )  # fmt: skip
     parser.add_argument("--lpips", type=Path, help="folder with the weights of LPIPS; the substitute without")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "results" / "generators.md")
     options = parser.parse_args()
     torch.set_num_threads(1)
     found = find_packs()
-    if options.autoencoders:
-        found |= reconstructions(options.autoencoders, options.data)
+    found |= make_live(options.live, options.data)
     rows = report(found, options.data, options.encoder, options.lpips, options.output.parent / "generators")
     digest = hashlib.sha256(options.encoder.read_bytes()).hexdigest()[:12]
     result = {

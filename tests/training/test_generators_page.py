@@ -76,12 +76,29 @@ def test_page_and_plots_of_packs(page, small_data, encoder, monkeypatch, tmp_pat
     assert "Cloudy." in text and "stopped at step 9" in text and "unet 12,345" in text
     assert "step 3: " in text and "in place of LPIPS" in text
     assert "ddpm_256" in text.partition("**not trained**")[2].partition("\n")[0]
-    assert "ddpm_64," not in text.partition("**not trained**")[2].partition("\n")[0]
+    assert " ddpm_64," not in text.partition("**not trained**")[2].partition("\n")[0]
     drawn = ET.parse(tmp_path / "ddpm_64.svg").getroot()
     assert len(drawn.findall("{http://www.w3.org/2000/svg}polyline")) == 7
     assert (tmp_path / "ddpm_64-steps.png").is_file()
     assert (tmp_path / "ddpm_64.png").stat().st_size > 1000
     assert "Nobody has looked" in page.markdown(result, {})
+
+
+def test_live_tiles_are_measured_but_not_shown(page, small_data, encoder, monkeypatch, tmp_path):
+    from semscan.training.synthesize import Made, Maker, Origin
+
+    tiles = np.random.default_rng(0).integers(0, 256, (16, 1, 64, 64), dtype=np.uint8)
+    origin = Origin("a/near", "autoencoders", "autoencoders", "ab" * 32, 5, 0, "train", "train")
+    maker = Maker(origin, lambda count, *_: Made(tiles[:count]), {"recipe": {"size_px": 64}, "psnr_db": 21.0})
+    monkeypatch.setattr(page, "open_maker", lambda *_: maker)
+    monkeypatch.setattr(page, "load_autoencoder", lambda path: encoder)
+    (tmp_path / "near.pt").touch()
+    found = page.make_live([tmp_path], small_data)
+    assert [len(packs[0].tiles) for packs in found.values()] == [page.LIVE]
+    rows = page.report(found, small_data, tmp_path / "vae.pt", None, tmp_path)
+    text = "\n".join(page.section(rows[0], "Blurred."))
+    assert "21.0 dB" in text and "a-near.svg" in text and ".png" not in text
+    assert not list(tmp_path.glob("*.png"))
 
 
 def test_lines_of_a_plot_stay_inside_their_axes(page):
