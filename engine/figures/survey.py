@@ -94,7 +94,7 @@ class Survey:
         """Why a panel cannot be assessed, if so."""
         least = self.task.min_panel_px
         if not self.task.all_images and self._is_false_colour(kind, raster, box, colour):
-            return Reason.FALSE_COLOUR, "an SEM micrograph by its grey levels, with colour over more than half of it"
+            return Reason.FALSE_COLOUR, "like an SEM micrograph in grey, but coloured over more than half of it"
         if kind.label == "uncertain" and not self.task.all_images:
             return Reason.UNCERTAIN_KIND, "it may or may not be an SEM micrograph"
         if kind.label not in ("sem", "uncertain") and not self.task.all_images:
