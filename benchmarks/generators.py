@@ -8,6 +8,7 @@ writes the page anew. The sentences on quality are written by whoever looked at 
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import sys
@@ -26,7 +27,7 @@ from plots import Line, Panel, draw, histogram
 
 from semscan.training import packs
 from semscan.training.autoencoders import load_autoencoder
-from semscan.training.crops import DataRecipe, load_recipe_pool
+from semscan.training.crops import CropsPool, DataRecipe, load_recipe_pool
 from semscan.training.fidelity import Fidelity, measure
 from semscan.training.packs import Pack, list_packs, read_pack
 from semscan.training.perceptual import Lpips
@@ -37,13 +38,19 @@ from semscan.training.systems import GENERATORS, find_system
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "training" / "recipes"
-GENUINE = {64: 768, 128: 256}
+GENUINE = {64: 512, 128: 256}
 SHOWN = {64: 36, 128: 16}
-LIVE = 96
+LIVE = 64
 ROW = 8
 CURVES = ("wasserstein", "cycle", "loss", "d_loss")
 """What is plotted over the steps: the first of these that a training noted."""
 Source = Callable[[int, int], NDArray[np.uint8]]
+
+
+@functools.lru_cache(maxsize=8)
+def read_pool(domain: DataRecipe, data: Path) -> CropsPool:
+    """The pictures of a domain; most generators share theirs."""
+    return load_recipe_pool(domain, data, 1)
 
 
 def genuine_source(manifest: dict[str, Any], data: Path, *, unseen: bool) -> Source:
@@ -77,7 +84,7 @@ def genuine_source(manifest: dict[str, Any], data: Path, *, unseen: bool) -> Sou
         domain = build_recipe(DataRecipe, table)
         if unseen:
             domain = replace(domain, split=other, sources=())
-    pool = load_recipe_pool(domain, data, 1)
+    pool = read_pool(domain, data)
     return lambda count, seed: pool.draw_as(domain, np.random.default_rng([seed, 77]), count, size)
 
 
