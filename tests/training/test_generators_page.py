@@ -51,6 +51,7 @@ def test_genuine_tiles_come_from_the_right_side(page, small_data, monkeypatch):
     for trained_on, unseen in (("train", False), ("train", True), ("test", True)):
         origin = manifest(1, trained_on)
         origin["recipe"]["data"]["split"] = trained_on
+        page.read_pool.cache_clear()
         draw = page.genuine_source(origin, small_data, unseen=unseen)
         tiles = draw(3, 1)
         assert tiles.shape == (3, 1, 32, 32)
