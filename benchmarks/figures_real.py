@@ -21,11 +21,11 @@ import numpy as np
 
 from benchmarks.machine import fingerprint
 from benchmarks.real_sheet import draw_sheet
-from benchmarks.real_truth import Paper, Seen, Truth, elsewhere, on_panels, pairs, read_papers
+from benchmarks.real_truth import Paper, Seen, Truth, elsewhere, names_right, on_panels, pairs, read_papers
 from benchmarks.sections import put_section
 from semscan.engine.examine import Examiner
 from semscan.engine.options import SMALLEST_PANEL_PX, ScanOptions
-from semscan.engine.pdf.wire import Found, Message, Task
+from semscan.engine.pdf.wire import Found, Message, Named, Task
 
 STAGES = ("place", "decode", "split", "gate", "tile")
 CLEAN = ("text_", "negative_", "decoy_")
@@ -43,6 +43,7 @@ class Examined:
     figures: int = 0
     megapixels: float = 0.0
     cpu_s: dict[str, float] = field(default_factory=dict)
+    named: Named = field(default_factory=Named)
 
 
 def examine(folder: Path, papers: Sequence[Paper]) -> list[Examined]:
@@ -62,6 +63,8 @@ def examine(folder: Path, papers: Sequence[Paper]) -> list[Examined]:
                         result.seen.append(seen)
                     if image := message.record.image:
                         sizes[image.sha256] = image.px[0] * image.px[1] / 1e6
+                elif isinstance(message, Named):
+                    result.named = message
 
             last = examiner.examine(_task(folder / paper.name, options), listen)
             result.images, result.figures, result.cpu_s = last.images, last.figures, dict(last.seconds)
@@ -175,6 +178,7 @@ def measure(examined: Sequence[Examined]) -> dict[str, Any]:
         "confusion": confusion(examined),
         "elsewhere": dict(Counter(s.kind for one in examined for s in elsewhere(one.seen, one.paper.panels))),
         "assessed_as_sem": wrongly_assessed(examined),
+        "names": names_right([(one.named, one.paper) for one in examined]),
         "cost": cost(examined),
         "fingerprint": fingerprint(),
     }
@@ -246,6 +250,8 @@ def markdown(result: dict[str, Any]) -> str:
         f"box {', '.join(f'{v:.0f}' for v in item['box_pt'])}"
         for item in result["assessed_as_sem"]
     ] or ["* none"]
+    names = "; ".join(f"{name}: {right} / {of}" for name, (right, of) in result["names"].items())
+    lines += ["", f"What the papers are called: {names.replace('doi', 'DOI')}."]
     spent, mark = result["cost"], result["fingerprint"]
     lines += ["", "| stage | CPU ms per figure | CPU ms per megapixel |", "|---|---|---|"]
     for stage, value in spent["ms_per_figure"].items():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.matching import Corners, iou, match
+from semscan.engine.pdf.wire import Named
 
 ANNOTATED = Path(__file__).parent.parent / "tests" / "truth" / "papers.json"
 
@@ -114,3 +115,21 @@ def _shares(box: Corners, other: Corners) -> tuple[float, float]:
     own, theirs = ((b[2] - b[0]) * (b[3] - b[1]) for b in (box, other))
     shared = overlap * (own + theirs) / (1 + overlap)
     return shared / own if own else 0.0, shared / theirs if theirs else 0.0
+
+
+def names_right(named: Sequence[tuple[Named, Paper]]) -> dict[str, tuple[int, int]]:
+    """How many of how many papers bear the DOI and the title that are printed on them.
+
+    Upper and lower case, punctuation and spaces do not count: publishers differ in them from page to file.
+    """
+    counts = {}
+    for name in ("doi", "title"):
+        both = [(_letters(getattr(found, name)), _letters(getattr(paper, name))) for found, paper in named]
+        given = [found == true for found, true in both if found]
+        counts[f"{name} right, of those given"] = sum(given), len(given)
+        counts[f"{name} right, of all papers"] = sum(given), len(both)
+    return counts
+
+
+def _letters(text: str | None) -> str:
+    return "".join(char for char in (text or "").casefold() if char.isalnum())

@@ -12,8 +12,9 @@ import pytest
 from benchmarks import figures_real as real
 from benchmarks.matching import iou
 from benchmarks.real_sheet import draw_sheet
-from benchmarks.real_truth import ANNOTATED, Paper, Seen, Truth, elsewhere, on_panels, pairs, read_papers
+from benchmarks.real_truth import ANNOTATED, Paper, Seen, Truth, elsewhere, names_right, on_panels, pairs, read_papers
 from benchmarks.sections import put_section
+from semscan.engine.pdf.wire import Named
 
 ROOT = Path(__file__).parent.parent
 PAPERS = Path(os.environ.get("SEMSCAN_DATA", ROOT.parent / "shared" / "data")) / "pdfs"
@@ -155,6 +156,14 @@ def test_the_engine_is_measured_on_a_paper(tmp_path):
     text = real.markdown(real.measure(examined))
     assert "| SEM panels at IoU 0.5: recall | none |" in text
     assert "5 figures" in text
+    assert "What the papers are called: DOI right, of those given: " in text
+
+
+def test_names_are_compared_by_their_letters():
+    paper = Paper("a.pdf", "10.1/AB", "Cracks in Cast-Steel", {}, ())
+    found = [Named("10.1/ab", "Cracks in cast steel"), Named("10.1/abc", None), Named(None, "Cracks")]
+    counts = names_right([(named, paper) for named in found])
+    assert list(counts.values()) == [(1, 2), (1, 3), (1, 2), (1, 3)]
 
 
 def test_the_sheet_is_drawn(tmp_path):

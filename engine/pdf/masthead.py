@@ -44,7 +44,7 @@ _JUNK = re.compile(
     re.IGNORECASE,
 )
 _FILE_NAME = re.compile(
-    r"\.(?:docx?|dvi|tex|pdf|indd|qxd|qxp|ps|eps|rtf|odt|fm|xml|pptx?)\b|\d+ ?\.\.+ ?\d+\Z|\w{3,}_\w*\d{3,}",
+    r"\.(?:docx?|dvi|tex|pdf|indd|qxd|qxp|ps|eps|rtf|odt|fm|xml|pptx?)\b|\d+ ?\.\.+ ?\d+\Z",
     re.IGNORECASE,
 )
 _KIND_OF_ARTICLE = re.compile(
@@ -52,6 +52,7 @@ _KIND_OF_ARTICLE = re.compile(
     r"(?:articles?|papers?|communications?|reports?|letters?|reviews?|research|access)\W*",
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"\d{3}")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 _UPPER_SHARE = 0.6
@@ -128,7 +129,9 @@ def believable(title: str) -> bool:
     >>> believable("Microsoft Word - paper3.doc"), believable("1635361.dvi"), believable("Cracks in cast steel")
     (False, False, True)
     """
-    return len(_WORD.findall(title)) >= _LEAST_WORDS and not _JUNK.match(title) and not _FILE_NAME.search(title)
+    if len(_WORD.findall(title)) < _LEAST_WORDS or _JUNK.match(title) or _FILE_NAME.search(title):
+        return False
+    return not any("_" in word and _NUMBERED.search(word) for word in title.split())  # acs_nn_2c01234 and the like
 
 
 def _packet(doc: pymupdf.Document) -> str:

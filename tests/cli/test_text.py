@@ -59,6 +59,24 @@ def test_a_paper_with_a_flag(sample):
         """)
 
 
+@pytest.mark.parametrize(
+    ("doi", "title", "line"),
+    [
+        ("10.1234/abc", "Cracks in steel", "  Cracks in steel  doi:10.1234/abc"),
+        ("10.1234/abc", None, "  doi:10.1234/abc"),
+        (None, "Cracks in steel", "  Cracks in steel"),
+        ("10.1234/abc", "Cracks " * 40, "  " + ("Cracks " * 40)[: PLAIN.width - 22].rstrip() + "...  doi:10.1234/abc"),
+        (None, "Cracks\x1b[2J\u202e in steel", "  Cracks?[2J? in steel"),
+    ],
+)
+def test_the_name_of_a_paper_is_one_line(sample, doi, title, line):
+    lines = shown([sample.run, replace(sample.document(), doi=doi, title=title), sample.look]).splitlines()
+    at = next(at for at, text in enumerate(lines) if text.startswith("paper.pdf"))
+    assert lines[at + 1] == line
+    assert len(line) <= PLAIN.width
+    assert lines[at + 2].startswith("  SEM panels")
+
+
 def test_a_paper_without_a_flag(sample):
     document = sample.document(flagged=0, other={"graphic": 1})
     note = sample.assessed(3, "note", tail=0.05, tail_ci95=(0.03, 0.08))

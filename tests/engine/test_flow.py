@@ -71,6 +71,12 @@ def test_every_panel_comes_back_scored_in_the_order_of_its_document(records):
     assert isinstance(out[-1], SummaryRecord) and out[-1].panels["assessed"] == 6
 
 
+def test_a_document_bears_the_names_told_last(records):
+    names = wire.Named(None, "A title"), wire.Named("10.1234/a", "A title")
+    out = records([[wire.Opened("d", 3), *names, wire.Done()]], [[wire.Opened("e", 3), wire.Done()]])
+    assert [(r.doi, r.title) for r in of(DocumentRecord, out)] == [("10.1234/a", "A title"), (None, None)]
+
+
 def test_panels_of_a_try_that_failed_do_not_count(records):
     lost = [wire.Opened("sha256:d", 1), panel("a"), panel("lost")]
     whole = [wire.Opened("sha256:d", 1), panel("a"), wire.Done()]

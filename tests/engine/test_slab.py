@@ -117,6 +117,15 @@ DONE = ["Done", 0, 0, {}]
         [["Done", 0, 0, {str(stage): 0.0 for stage in range(100)}]],
         [["Noted", ["warning", "page_damaged", "a.pdf", "words", 3, 4]]],
         [["Noted", ["warning", "page_damaged", "a.pdf", 7, 3]]],
+        [["Named", None]],
+        [["Named", 7, None]],
+        [["Named", "10.1234/" + "a" * 1000, None]],
+        [["Named", None, "a" * 1000]],
+        [["Named", None, "a\nb"]],
+        [["Named", None, "a\u202eb"]],
+        [["Named", "10.1234/\x1b[2J", None]],
+        [["Whole", None, [1, 1]]],
+        [["Whole", [], [1, 1]], NOTED],
     ],
 )
 def test_nonsense_from_a_worker_is_refused(rows):
