@@ -20,7 +20,8 @@ def trim_margins(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...] | N
     Args:
         grey: uint8 [H, W].
         box: region in pixels of ``grey``.
-        grounds: only lines of these grey levels are margins; ``None`` takes off lines of any level.
+        grounds: only lines of these grey levels are margins; ``None`` stands for the level of the outermost line of
+            each side. Lines of another level behind them are the frame of a plot and the like.
     """
     for _ in range(3):
         before = box
@@ -41,18 +42,20 @@ def trim_margins(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...] | N
 def _first(lines: NDArray[np.uint8], grounds: tuple[int, ...] | None) -> int:
     """Index of the first line with content, the number of lines when there is none."""
     line = lines[0]
-    if int(line.max()) - int(line.min()) > _EDGE_RANGE:  # nearly always
+    darkest, brightest = int(line.min()), int(line.max())
+    if brightest - darkest > _EDGE_RANGE:  # nearly always
         return 0
+    if grounds is None:
+        grounds = ((darkest + brightest) // 2,)
     done, some = 0, 8
     while done < len(lines):
         chunk = lines[done : done + some]
         lowest, highest = chunk.min(axis=1), chunk.max(axis=1)
         content = ~is_flat(lowest, highest)
-        if grounds is not None:
-            middle = (lowest.astype(np.int16) + highest) // 2
-            for ground in grounds:
-                middle[np.abs(middle - ground) <= _GROUND_HALF_WIDTH] = -1
-            content |= middle >= 0
+        middle = (lowest.astype(np.int16) + highest) // 2
+        for ground in grounds:
+            middle[np.abs(middle - ground) <= _GROUND_HALF_WIDTH] = -1
+        content |= middle >= 0
         if content.any():
             first = done + int(content.argmax())
             return first + _ringing(lines, first, grounds)
@@ -60,7 +63,7 @@ def _first(lines: NDArray[np.uint8], grounds: tuple[int, ...] | None) -> int:
     return len(lines)
 
 
-def _ringing(lines: NDArray[np.uint8], first: int, grounds: tuple[int, ...] | None) -> int:
+def _ringing(lines: NDArray[np.uint8], first: int, grounds: tuple[int, ...]) -> int:
     """How many lines from ``first`` on are still the margin that ends there, with a little ringing of JPEG."""
     if first:
         level = float(lines[first - 1].mean())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,8 @@ _GROUND_HALF_WIDTH = 25
 _DARKEST_GREY, _LIGHTEST_GREY = 40, 225
 _LEAST_COVER_ON_OTHER_PAPER = 0.7
 _TINIEST_PX = 8
+_CLEAR_RANGE = 40
+_NARROWEST_MARGIN_PX = 4
 _MOST_GROUND_IN_SCRAP = 0.2
 
 
@@ -84,9 +87,18 @@ def split_figure(grey: NDArray[np.uint8]) -> Split:
 def _levels_beside(grey: NDArray[np.uint8], box: Box) -> tuple[int, ...]:
     """Grey levels of the margins around a box."""
     height, width = grey.shape
-    lines = [grey[0]] * (box.y0 > 0) + [grey[-1]] * (box.y1 < height)
-    lines += [grey[:, 0]] * (box.x0 > 0) + [grey[:, -1]] * (box.x1 < width)
+    least = _NARROWEST_MARGIN_PX  # less may be the frame of a plot
+    lines = [grey[0]] * (box.y0 >= least) + [grey[-1]] * (height - box.y1 >= least)
+    lines += [grey[:, 0]] * (box.x0 >= least) + [grey[:, -1]] * (width - box.x1 >= least)
     return tuple(sorted({int(np.median(line)) for line in lines}))
+
+
+class _Slab(NamedTuple):
+    """A part of a region between two gutters, the panels in it, and whether the gutter before it is clear."""
+
+    box: Box
+    parts: list[Box]
+    clear: bool
 
 
 class _Cutter:
@@ -113,11 +125,12 @@ class _Cutter:
         ends = [*(g.start for g in gutters), box.height if down else box.width]
         inner = tuple(sorted({*grounds, *(g.level for g in gutters)}))
         seen = len(self.tiny)
-        slabs: list[tuple[Box, list[Box]]] = []
+        slabs: list[_Slab] = []
         for start, end in zip(starts, ends, strict=True):
             trimmed = trim_margins(self._grey, _piece(box, start, end, down=down), inner)
             if trimmed is not None:
-                slabs.append((trimmed, self.split(trimmed, inner, depth + 1)))
+                clear = start == 0 or _is_clear((rows if down else columns).whole[start - 1])
+                slabs.append(_Slab(trimmed, self.split(trimmed, inner, depth + 1), clear))
         found = self._parts(slabs, inner)
         other_paper = depth > 0 and all(_is_other(g.level, grounds) and _is_paper(g.level) for g in gutters)
         if len(found) > 1 and (
@@ -131,16 +144,16 @@ class _Cutter:
         del self.tiny[seen:]
         return self._leaf(box, grounds)
 
-    def _parts(self, slabs: list[tuple[Box, list[Box]]], grounds: tuple[int, ...]) -> list[Box]:
+    def _parts(self, slabs: list[_Slab], grounds: tuple[int, ...]) -> list[Box]:
         """The parts of all slabs. Neighbours without a picture become one, unless they look like whole graphics."""
         found: list[Box] = []
-        drawn: list[tuple[Box, list[Box]]] = []
-        for slab, parts in slabs:
-            if any(self._is_picture(part, grounds) for part in parts):
-                found += _graphics(drawn) + parts
+        drawn: list[_Slab] = []
+        for slab in slabs:
+            if any(self._is_picture(part, grounds) for part in slab.parts):
+                found += _graphics(drawn) + slab.parts
                 drawn = []
             else:
-                drawn.append((slab, parts))
+                drawn.append(slab)
         return found + _graphics(drawn)
 
     def _is_picture(self, box: Box, grounds: tuple[int, ...]) -> bool:
@@ -214,12 +227,21 @@ def _cover(found: list[Box], box: Box) -> float:
     return sum(part.width * part.height for part in found) / (box.width * box.height)
 
 
-def _graphics(slabs: list[tuple[Box, list[Box]]]) -> list[Box]:
-    """Parts of slabs without a picture: as they are if they look like graphics, else all slabs with parts as one."""
-    parts = [part for _, some in slabs for part in some]
-    if len(parts) < 2 or _are_graphics(parts):
+def _graphics(slabs: list[_Slab]) -> list[Box]:
+    """Parts of slabs without a picture: as they are if they look like graphics, else all slabs as one."""
+    parts = [part for slab in slabs for part in slab.parts]
+    clear = all(slab.clear for slab in slabs[1:])
+    if not parts or (clear and (len(parts) == 1 or _are_graphics(parts))):
         return parts
-    return [_around([slab for slab, some in slabs if some])]
+    if clear:  # letters before and behind are no part of a drawing
+        holding = [index for index, slab in enumerate(slabs) if slab.parts]
+        slabs = slabs[holding[0] : holding[-1] + 1]
+    return [_around([slab.box for slab in slabs])]
+
+
+def _is_clear(line: NDArray[np.uint8]) -> bool:
+    """Whether a line of a gutter is flat up to its very ends, where the frame or an axis of one plot would cross it."""
+    return int(line.max()) - int(line.min()) <= _CLEAR_RANGE
 
 
 def _around(boxes: list[Box]) -> Box:
