@@ -123,10 +123,10 @@ def encrypted(data: bytes, user_password: str = "", owner_password: str = "owner
 
 
 def micrograph(height: int = 96, width: int = 120, seed: int = 0) -> np.ndarray:
-    """A grey test image with slopes, edges and noise, uint8 [height, width]."""
+    """A grey test image with slopes, slanted edges and noise, uint8 [height, width]; no edge looks like a seam."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[:height, :width]
-    blobs = 60 * np.sin(rows / 7.0) * np.cos(columns / 11.0) + 40 * ((rows // 13 + columns // 17) % 2)
+    blobs = 60 * np.sin(rows / 7.0) * np.cos(columns / 11.0) + 40 * ((rows + columns // 2) // 13 % 2)
     return np.clip(100 + blobs + rng.normal(0, 12, (height, width)), 0, 255).astype(np.uint8)
 
 
