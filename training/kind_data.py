@@ -113,7 +113,7 @@ def read_rasters(path: Path) -> Iterator[tuple[int, Raster]]:
             if xref and xref not in seen:
                 seen.add(xref)
                 try:
-                    yield xref, reader.open_image(placed.placement, _MOST_PIXELS).decode()
+                    yield xref, reader.open_image(placed, _MOST_PIXELS).decode()
                 except ImageUnusable:  # a scan reports it; here there is nothing to learn from it
                     continue
 
