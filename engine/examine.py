@@ -93,15 +93,18 @@ class _Examination:
         self._emit(Opened(doc_id, reader.pages))
         if named != Named():
             self._emit(named)
+        damaged = set()
         for page in range(reader.pages):
             with self._watch.stage("place"):
                 placed, problem = reader.page_images(page)
             if problem:
+                damaged.add(page)
                 notice = NoticeRecord("warning", NoticeCode.PAGE_DAMAGED, self._task.path, problem, page + 1)
                 self._emit(Noted(notice))
             for image in placed:
                 yield placed_image(reader, image, doc_id, self._task)
-        if self._figures and None in (named.doi, named.title):  # text costs more than a document without figures
+        # Its text costs more than a document without figures, and very much more on a page that is a trap.
+        if self._figures and 0 not in damaged and None in (named.doi, named.title):
             with self._watch.stage("open"):
                 printed = reader.printed()
             self._emit(Named(named.doi or printed.doi, named.title or printed.title))

@@ -44,7 +44,7 @@ _JUNK = re.compile(
     re.IGNORECASE,
 )
 _FILE_NAME = re.compile(
-    r"\.(?:docx?|dvi|tex|pdf|indd|qxd|qxp|ps|eps|rtf|odt|fm|xml|pptx?)\b|\d+ ?\.\.+ ?\d+\Z",
+    r"\.(?:docx?|dvi|tex|pdf|indd|qxd|qxp|ps|eps|rtf|odt|fm|xml|pptx?|png|jpe?g|tiff?|html?)\b|://|\d+ ?\.\.+ ?\d+\Z",
     re.IGNORECASE,
 )
 _KIND_OF_ARTICLE = re.compile(
@@ -53,6 +53,7 @@ _KIND_OF_ARTICLE = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"\d{3}")
+_UNSPACED = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 _UPPER_SHARE = 0.6
@@ -119,7 +120,7 @@ def clean_title(text: str) -> str | None:
     if _MISREAD.search(text):
         text = _read_again(text)
     kept = (c if c.isprintable() else " " if c.isspace() else "" for c in unicodedata.normalize("NFC", text))
-    text = " ".join("".join(kept).replace("\ufffd", " ").split()).strip("\"' *")
+    text = " ".join("".join(kept).replace("\ufffd", " ").split()).strip("\"' *\u00b6")
     return text if 0 < len(text) <= LONGEST_TITLE else None
 
 
@@ -129,9 +130,14 @@ def believable(title: str) -> bool:
     >>> believable("Microsoft Word - paper3.doc"), believable("1635361.dvi"), believable("Cracks in cast steel")
     (False, False, True)
     """
-    if len(_WORD.findall(title)) < _LEAST_WORDS or _JUNK.match(title) or _FILE_NAME.search(title):
+    if _words(title) < _LEAST_WORDS or _JUNK.match(title) or _FILE_NAME.search(title):
         return False
     return not any("_" in word and _NUMBERED.search(word) for word in title.split())  # acs_nn_2c01234 and the like
+
+
+def _words(title: str) -> int:
+    """How many words a title has; two characters that are written without spaces count as one."""
+    return sum(_WORD.search(word) is not None for word in title.split()) + len(_UNSPACED.findall(title)) // 2
 
 
 def _packet(doc: pymupdf.Document) -> str:
@@ -224,7 +230,7 @@ def _printed_title(lines: Sequence[_Line], height_pt: float) -> str | None:
         if group[0].size >= _LARGER_THAN_BODY * body
         and (title := clean_title(_joined(group))) is not None
         and believable(title)
-        and len(_WORD.findall(title)) >= _LEAST_WORDS_PRINTED
+        and _words(title) >= _LEAST_WORDS_PRINTED
     ]
     if not large:
         return None

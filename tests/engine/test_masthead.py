@@ -82,6 +82,7 @@ def test_a_summary_that_names_two_is_not_believed():
         (f"<rdf:Alt><rdf:li xml:lang='x-default'>\n {TITLE}\n</rdf:li></rdf:Alt>", TITLE),
         ("Do Na&amp;#x02013;O&lt;sub&gt;2&lt;/sub&gt; cells work?", "Do Na–O2 cells work?"),
         ("Proteins of Alzheimerâ€™s disease", "Proteins of Alzheimer’s disease"),
+        ("鋳鋼の微細組織と割れ", "鋳鋼の微細組織と割れ"),
         ("Docking of TNF-#_#x03B1; and others", "Docking of TNF-α and others"),
         ("Two\u202ereversed \u2066words\u2069\x7f in\u200b a title\x00", "Tworeversed words in a title"),
     ],
@@ -111,6 +112,8 @@ def test_xmp_comes_before_the_information_dictionary_unless_it_holds_junk():
         "Template for authors of papers",
         "10.1234/abc",
         "My paper of last year final.tex",
+        "https://www.example.org/a/b c d",
+        "AM_Com_NonLegReport",
     ],
 )
 def test_names_of_files_and_templates_are_no_titles(junk):
@@ -216,6 +219,18 @@ def test_the_first_page_is_read_for_documents_with_figures_that_do_not_name_them
     assert messages(tmp_path, with_picture(half)) == [Named(None, TITLE), whole]
     full = stating(f"<dc:title>{TITLE}</dc:title><prism:doi>{DOI}</prism:doi>", lines=lines)
     assert messages(tmp_path, with_picture(full)) == [Named(DOI, TITLE)]
+
+
+def test_a_first_page_that_is_a_trap_is_not_read(tmp_path):
+    pdf = stating(lines=[*HEADING, (9, 500, "https://doi.org/10.1234/abc"), *TEXT])
+    trap = pdf.form("")
+    for _ in range(16):
+        trap = pdf.form("/A Do /A Do", A=trap)
+    pdf.objects[pdf.pages[0]] = pdf.objects[pdf.pages[0]].replace(b"/Font <<", b"/XObject <</A %d 0 R>>/Font <<" % trap)
+    number = int(pdf.objects[pdf.pages[0]].split(b"/Contents ")[1].split()[0])
+    content = pdf.objects[number].partition(b"stream\n")[2].rpartition(b"\nendstream")[0] + b" /A Do"
+    pdf.objects[number] = b"<</Length %d>>\nstream\n" % len(content) + content + b"\nendstream"
+    assert messages(tmp_path, with_picture(pdf)) == []
 
 
 def test_a_scan_and_its_database_hold_the_name(tmp_path):
