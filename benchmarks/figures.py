@@ -28,6 +28,7 @@ from benchmarks.compose import Composed, compose
 from benchmarks.compose_content import Content, SharedPictures, Textures
 from benchmarks.machine import fingerprint
 from benchmarks.matching import Counts, bootstrap_f1, count, total
+from benchmarks.sections import put_section
 from semscan.engine.figures.databar import trim_data_bar
 from semscan.engine.figures.kind import KindGate
 from semscan.engine.figures.panels import split_panels
@@ -146,8 +147,6 @@ def markdown(
 ) -> str:
     """The section of ``docs/results/figures.md`` about composed figures."""
     lines = [
-        "# Panels of figures",
-        "",
         "## Composed figures",
         "",
         f"Written by `{mark['command']}` at revision {mark['revision']} on {mark['cpu']}.",
@@ -213,10 +212,14 @@ def main() -> None:
     judged = judge(content, range(given.first_seed, given.first_seed + given.figures))
     singles = single_micrographs(given.data) if given.data else {}
     made_of = "genuine micrographs and drawn graphics" if given.data else "noise and drawn graphics"
-    page = markdown(judged, singles, costs(content), made_of, fingerprint())
+    cost, mark = costs(content), fingerprint()
+    page = markdown(judged, singles, cost, made_of, mark)
     print(page)
     if given.output:
-        given.output.write_text(page, encoding="utf-8")
+        numbers = {"figures": len(judged), "singles": singles, "cpu_ms": cost, "fingerprint": mark}
+        for name, some in groups(judged):
+            numbers[name] = {str(least): total([j.counts(least) for j in some])._asdict() for least in (0.5, 0.75)}
+        put_section(given.output, "composed", page, numbers)
     if given.sheet:
         contact_sheet(judged).save(given.sheet)
 

@@ -8,7 +8,6 @@ figures with micrographs is what counts as a strip (``gutters``), as a seam (``s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -41,8 +40,7 @@ _NARROWEST_MARGIN_PX = 4
 _MOST_GROUND_IN_SCRAP = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """A figure taken apart.
 
     Attributes:

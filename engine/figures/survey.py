@@ -14,7 +14,7 @@ from semscan.engine.figures.databar import trim_data_bar
 from semscan.engine.figures.findings import Finding
 from semscan.engine.figures.kind import Kind, KindGate
 from semscan.engine.figures.overlays import find_overlays
-from semscan.engine.figures.panels import split_panels
+from semscan.engine.figures.panels import split_figure
 from semscan.engine.figures.quality import is_coloured, quality_of
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.wire import Task
@@ -57,11 +57,15 @@ class Survey:
             yield _refused(record, Reason.TOO_SMALL, f"{width} x {height} px: an icon, a rule or a glyph")
             return
         with self.watch.stage("split"):
-            boxes = split_panels(raster.grey)
+            boxes, scraps = split_figure(raster.grey)
         colour = _Once(raster.load_colour)
+        of = len(boxes) + len(scraps)
         for index, box in enumerate(boxes, 1):
-            found = self._panel(_describe(raster, box, index, len(boxes)), raster, box, colour, covered)
+            found = self._panel(_describe(raster, box, index, of), raster, box, colour, covered)
             yield replace(found, among=tuple(boxes))
+        for index, box in enumerate(scraps, len(boxes) + 1):
+            record = replace(_describe(raster, box, index, of), kind=KindRecord("tiny", 1.0))
+            yield _refused(record, Reason.TOO_SMALL, f"{box.width} x {box.height} px: too small for a panel")
 
     def _panel(self, record: PanelRecord, raster: Raster, box: Box, colour: _Once, covered: tuple[Box, ...]) -> Finding:
         pixels = _crop(raster.grey, box) if self.task.send_pixels else None
