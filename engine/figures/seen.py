@@ -59,7 +59,8 @@ class Seen:
         if tuple(box) == (0, 0, width, height):
             return raster, covered, box
         if box.width < 1 or box.height < 1:
-            box = Box(box.x0, box.y0, box.x0 + 1, box.y0 + 1)
+            x0, y0 = min(box.x0, width - 1), min(box.y0, height - 1)
+            box = Box(x0, y0, x0 + 1, y0 + 1)
         part = np.ascontiguousarray(raster.grey[box.y0 : box.y1, box.x0 : box.x1])
         colour = None if raster.load_colour is None else _Part(raster.load_colour, (width, height), box)
         return replace(raster, grey=part, load_colour=colour), covered, box

@@ -9,9 +9,11 @@ from pdf_factory import Pdf, encode
 from PIL import Image
 from placing import page_placements
 
+from semscan.engine.figures.seen import Seen
 from semscan.engine.geometry import Box
 from semscan.engine.imagefile import decode_image_file
 from semscan.engine.pdf.reader import PdfReader
+from semscan.engine.raster import Raster
 
 MEDIA = "/MediaBox [0 0 612 792]"
 GREY = texture(300, 400)
@@ -227,6 +229,13 @@ def test_other_parts_of_one_image_are_other_findings(tmp_path):
     found = records(tmp_path, page(f"q {left} {DRAW} Q q {right} {DRAW} Q {moved}"))
     assert [r.duplicate_of is None for r in found] == [True, True, False]
     assert found[0].image.bbox_px[2] <= 200 <= found[1].image.bbox_px[0]
+
+
+@pytest.mark.parametrize("part", [(0.3, 0.4, 0.31, 0.41), (0.9, 0.9, 1.0, 1.0), (0.0, 0.0, 0.0, 0.0)])
+def test_a_part_without_a_whole_pixel_is_a_pixel_of_the_image(part):
+    raster, _, box = Seen(part).of(Raster(np.zeros((2, 3), np.uint8), "flate", 1, 8, "c0ff"))
+    assert raster.grey.shape == (1, 1)
+    assert 0 <= box.x0 < 3 and 0 <= box.y0 < 2
 
 
 def test_an_image_that_is_transparent_everywhere_is_not_reported(tmp_path):
