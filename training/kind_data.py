@@ -20,6 +20,7 @@ from semscan.engine.errors import ImageUnusable
 from semscan.engine.figures.panels import split_panels
 from semscan.engine.geometry import Box
 from semscan.engine.luminance import to_luminance
+from semscan.engine.pdf.masks import InvisibleError
 from semscan.engine.pdf.reader import PdfReader
 from semscan.engine.raster import Raster
 from semscan.training.data import preprint_split
@@ -114,7 +115,7 @@ def read_rasters(path: Path) -> Iterator[tuple[int, Raster]]:
                 seen.add(xref)
                 try:
                     yield xref, reader.open_image(placed, _MOST_PIXELS).decode()
-                except ImageUnusable:  # a scan reports it; here there is nothing to learn from it
+                except (ImageUnusable, InvisibleError):  # a scan reports the first; nothing to learn from either
                     continue
 
 
