@@ -203,7 +203,8 @@ def markdown(result: dict[str, Any], seen: dict[str, str]) -> str:
         f"The perceptual distance is: {', '.join(sorted({r['perceptual'] for r in rows}))}. KID and FID are computed "
         f"on our own feature network, the encoder of {result['encoder']}, not on Inception; they see brightness, "
         "contrast and coarse texture, and are blind to the grids of an up-sampler. *Floor* is that of as many genuine "
-        "tiles. Smoothness AUC is the chance that a generated tile is rougher than a genuine one: "
+        "tiles. Sets of fewer than a hundred tiles hold few sources: their excess may be off by 1.5 dB, and their KID "
+        "by hundreds. Smoothness AUC is the chance that a generated tile is rougher than a genuine one: "
         "near .5 is best. Excess is the power of the upper half of the frequencies over that of genuine tiles.",
         "",
         "| generator | trained on | steps | minutes | KID x 1000 (floor) | FID (floor) | smoothness AUC | excess, dB |",
