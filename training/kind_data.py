@@ -14,14 +14,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pymupdf
 from PIL import Image
 
 from semscan.engine.errors import ImageUnusable
 from semscan.engine.figures.panels import split_panels
 from semscan.engine.geometry import Box
 from semscan.engine.luminance import to_luminance
+from semscan.engine.pdf.decode import open_pdf_image
 from semscan.engine.pdf.masks import InvisibleError
-from semscan.engine.pdf.reader import PdfReader
 from semscan.engine.raster import Raster
 from semscan.training.data import preprint_split
 from semscan.training.drawings import draw_gel, draw_graphic
@@ -99,24 +100,25 @@ def _papers(root: Path) -> Iterator[Picture]:
             if row["label"] not in LABELS:
                 continue
             x0, y0, x1, y1 = (int(row[key]) for key in ("x0", "y0", "x1", "y1"))
+            if int(row["xref"]) not in rasters:
+                continue
             image = _cut(rasters[int(row["xref"])], Box(x0, y0, x1, y1))
             name = f"{file} {row['xref']} {x0} {y0}"
             yield Picture(lambda image=image: image, name, row["label"], file, "papers", True, False)  # type: ignore[misc]
 
 
 def read_rasters(path: Path) -> Iterator[tuple[int, Raster]]:
-    """The images of a PDF by object number, every one once; those that cannot be decoded are left out."""
-    reader = PdfReader(path.read_bytes(), None, 5000)
-    seen = set()
-    for page in range(reader.pages):
-        for placed in reader.page_images(page)[0]:
-            xref = placed.placement.xref
-            if xref and xref not in seen:
-                seen.add(xref)
-                try:
-                    yield xref, reader.open_image(placed, _MOST_PIXELS).decode()
-                except (ImageUnusable, InvisibleError):  # a scan reports the first; nothing to learn from either
-                    continue
+    """The images that a PDF lists, by object number, as they are stored, drawn or not: the labels name them so.
+
+    Those that cannot be decoded are left out.
+    """
+    with pymupdf.open(path) as document:
+        listed = {image[0]: None for page in range(len(document)) for image in document.get_page_images(page)}
+        for xref in listed:
+            try:
+                yield xref, open_pdf_image(document, xref, _MOST_PIXELS).decode()
+            except (ImageUnusable, InvisibleError):  # a scan reports the first; nothing to learn from either
+                continue
 
 
 def cut_pdf(path: Path) -> Iterator[tuple[int, Box, Image.Image]]:
