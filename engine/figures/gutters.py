@@ -79,21 +79,32 @@ def find_gutters(lines: Lines, grounds: tuple[int, ...] = ()) -> list[Gutter]:
     Returns:
         Gutters from the first line on, none touching the first or the last line.
     """
-    thin, region = lines.thin, lines.inner
-    lowest, highest = thin.min(axis=1), thin.max(axis=1)
+    region = lines.inner
+    lowest, highest = np.minimum.reduce(lines.thin, axis=0), np.maximum.reduce(lines.thin, axis=0)
     spread = highest - lowest
-    even = (spread <= _CANDIDATE_RANGE) | (lowest >= 255 - _CANDIDATE_MARGIN)
-    inside = slice(SHORTEST_SLAB_PX // 2, -SHORTEST_SLAB_PX // 2)
     found: list[Gutter] = []
-    if even[inside].any():
-        for start, end in runs(even):
-            if start >= SHORTEST_SLAB_PX // 2 and end <= len(thin) - SHORTEST_SLAB_PX // 2:
-                found += _flat_gutters(region, start, end)
+    for start, end in _flat_by_samples(lowest, highest, spread):
+        found += _flat_gutters(region, start, end)
     for start, end in _calmer_than_around(spread):
         if not any(g.start - _RIDGE_REACH_PX < end and start < g.end + _RIDGE_REACH_PX for g in found):
             rule = _rule(region, start, end)
             found += [rule] if rule else []
-    return _apart(sorted(found), len(thin), grounds)
+    return _apart(sorted(found), len(region), grounds) if found else found
+
+
+def _flat_by_samples(
+    lowest: NDArray[np.uint8], highest: NDArray[np.uint8], spread: NDArray[np.uint8]
+) -> list[tuple[int, int]]:
+    """Runs of lines whose samples are flat, unless the lines from there to an end of the region are nearly so."""
+    even = (spread <= _CANDIDATE_RANGE) | (lowest >= 255 - _CANDIDATE_MARGIN)
+    ends = SHORTEST_SLAB_PX // 2
+    inside = even[ends - 1 : 1 - ends]
+    if not inside.any() or inside.all():
+        return []
+    flat = even & is_flat(lowest, highest)
+    flat[: ends - 1 + int(inside.argmin())] = False
+    flat[len(flat) - (ends - 1) - int(inside[::-1].argmin()) :] = False
+    return [(start, end) for start, end in runs(flat) if end - start >= _SMALLEST_GUTTER_PX]
 
 
 def _calmer_than_around(spread: NDArray[np.uint8]) -> list[tuple[int, int]]:

@@ -24,7 +24,8 @@ class Lines(NamedTuple):
 
     Attributes:
         whole: uint8 [n, w], a view of the image.
-        thin: uint8 [n, m], every ``step``-th pixel of each line, without a few at both ends.
+        thin: uint8 [m, n], every ``step``-th pixel of each line, without a few at both ends; a line is a column here,
+            as numpy works on many lines at once much faster than along short ones.
     """
 
     whole: NDArray[np.uint8]
@@ -47,18 +48,18 @@ class Samples:
     def __init__(self, grey: NDArray[np.uint8]) -> None:
         self.grey = grey
         self._step = max(1, min(_WIDEST_STEP_PX, min(grey.shape) // _SAMPLES_ACROSS))
-        self._rows = np.ascontiguousarray(grey[:, self._step // 2 :: self._step])
-        self._columns = np.ascontiguousarray(grey[self._step // 2 :: self._step].T)
+        self._rows = np.ascontiguousarray(grey[:, self._step // 2 :: self._step].T)
+        self._columns = np.ascontiguousarray(grey[self._step // 2 :: self._step])
 
     def rows(self, box: Box) -> Lines:
         """The rows of a region, from the top."""
         whole = self.grey[box.y0 : box.y1, box.x0 : box.x1]
-        return Lines(whole, self._rows[box.y0 : box.y1, self._span(box.x0, box.x1)])
+        return Lines(whole, self._rows[self._span(box.x0, box.x1), box.y0 : box.y1])
 
     def columns(self, box: Box) -> Lines:
         """The columns of a region, from the left."""
         whole = self.grey[box.y0 : box.y1, box.x0 : box.x1].T
-        return Lines(whole, self._columns[box.x0 : box.x1, self._span(box.y0, box.y1)])
+        return Lines(whole, self._columns[self._span(box.y0, box.y1), box.x0 : box.x1])
 
     def _span(self, start: int, end: int) -> slice:
         """Indices of the samples between two pixels, the ignored ends left out but never all of them."""

@@ -51,8 +51,8 @@ def find_seams(lines: Lines) -> list[Seam]:
     Args:
         lines: the region's rows or columns; it should be filled with pictures.
     """
-    count = len(lines.thin)
-    if count < 2 * SMALLEST_PIECE_PX or lines.thin.shape[1] < _SEGMENTS:
+    samples, count = lines.thin.shape
+    if count < 2 * SMALLEST_PIECE_PX or samples < _SEGMENTS:
         return []
     candidates = _candidates(lines.thin)
     if not len(candidates):
@@ -71,14 +71,14 @@ def find_seams(lines: Lines) -> list[Seam]:
 
 def _candidates(thin: NDArray[np.uint8]) -> NDArray[np.intp]:
     """The few lines at which the samples change most, compared with the lines around."""
-    count = len(thin)
+    samples, count = thin.shape
     step = _distance(thin, 1)  # step[i]: from line i to i + 1, the sharp measure
-    two = (thin[:-1] >> 1) + (thin[1:] >> 1)
+    half = thin >> 1
+    two = half[:, :-1] + half[:, 1:]
     leap = _distance(two, _LEAP_PX)  # leap[i]: from lines i, i + 1 to i + 4, i + 5, past what a change of size blurs
     # Candidate y is the seam between lines y - 1 and y; it needs leap[y - 9] to leap[y + 3].
-    y = np.arange(SMALLEST_PIECE_PX, count - SMALLEST_PIECE_PX + 1)
-    first, last = int(y[0]), int(y[-1]) + 1
-    ground = _LEAST_DIFFERENCE * thin.shape[1]
+    first, last = SMALLEST_PIECE_PX, count - SMALLEST_PIECE_PX + 1
+    ground = _LEAST_DIFFERENCE * samples
     across, before, behind = leap[first - 3 : last - 3], leap[first - 8 : last - 8], leap[first + 2 : last + 2]
     sharp, rival = step[first - 1 : last - 1], np.maximum(step[first - 5 : last - 5], step[first + 3 : last + 3])
     peak = 2 * (across + ground) / (before + behind + 2 * ground) * np.sqrt((sharp + ground) / (rival + ground))
@@ -94,39 +94,46 @@ def _candidates(thin: NDArray[np.uint8]) -> NDArray[np.intp]:
 
 
 def _distance(lines: NDArray[np.uint8], lag: int) -> NDArray[np.float32]:
-    """Sum of absolute differences between each line and the one ``lag`` lines on."""
-    upper, lower = lines[:-lag], lines[lag:]
-    change = np.maximum(upper, lower) - np.minimum(upper, lower)
-    return np.asarray(change.sum(axis=1, dtype=np.uint32).astype(np.float32))
+    """Sum of absolute differences between each line and the one ``lag`` lines on; lines are columns."""
+    upper, lower = lines[:, :-lag], lines[:, lag:]
+    change = np.maximum(upper, lower)
+    change -= np.minimum(upper, lower)
+    return np.asarray(np.ones(len(lines), np.float32) @ change.astype(np.float32))
 
 
 def _scores(region: NDArray[np.uint8], candidates: NDArray[np.intp]) -> NDArray[np.float64]:
-    """How plainly each candidate is a seam; above 0 it is more likely one than not."""
+    """How plainly each candidate is a seam; above 0 it is more likely one than not, and -inf stands for never."""
     step = -(-region.shape[1] // _PIXELS_READ)
-    rows = np.ascontiguousarray(region[:, ::step][(candidates[:, None] + _OFFSETS).ravel()])
     many = len(candidates)
-    lines = rows.reshape(many, len(_OFFSETS), -1)
+    rows = np.ascontiguousarray(region[:, ::step][(candidates[:, None] + _OFFSETS).ravel()])
     blocks = block_means(rows, _BLOCK_PX).reshape(many, len(_OFFSETS), -1)
     two: NDArray[np.float32] = (blocks[:, _FIRSTS] + blocks[:, _SECONDS]) / np.float32(2)
-    across = _by_segment(two[:, 2] - two[:, 3])
-    # Pairs of lines at the same distance on one side of the candidate.
-    within = (_by_segment(two[:, 0] - two[:, 1]) + _by_segment(two[:, 4] - two[:, 5])) / np.float32(2)
+    # Across the candidate, and between pairs of lines at the same distance on one side of it.
+    across, above, below = _by_segment(two[:, [2, 0, 4]] - two[:, [3, 1, 5]])
+    within = (above + below) / np.float32(2)
     jump = np.sort((across + _LEAST_DIFFERENCE) / (within + _LEAST_DIFFERENCE), axis=1)
-    measures = (
-        np.log(np.median(jump, axis=1)),
-        np.log(jump[:, 2]),
-        _likeness(two[:, 2], two[:, 3]),
-        _change_of_grain(lines[:, _FIRSTS], lines[:, _SECONDS]),
-        _change_of_grain(lines[..., :-1], lines[..., 1:]),
-        np.log(within.mean(axis=1) + _LEAST_DIFFERENCE),
-        np.ones(many),
-    )
-    scores = _WEIGHTS @ np.stack(measures)
-    # A large inset has straight edges, too, but they cover part of a line only.
-    scores[jump[:, 2] < _LEAST_JUMP] = -np.inf
-    # What is drawn has straight edges of its own; most neighbours along its lines are equal, on both sides.
-    scores[_equal_share(rows.reshape(many, 2, -1)).min(axis=1) >= _DRAWN_SHARE] = -np.inf
-    return np.asarray(scores)
+    scores = np.full(many, -np.inf)
+    # A large inset has straight edges, too, but they cover part of a line only. Few candidates are left after this.
+    left = np.flatnonzero(jump[:, 2] >= _LEAST_JUMP)
+    if len(left):
+        lines, two, jump = rows.reshape(many, len(_OFFSETS), -1)[left], two[left], jump[left]
+        scores[left] = _WEIGHTS @ np.stack(
+            (
+                np.log((jump[:, (_SEGMENTS - 1) // 2] + jump[:, _SEGMENTS // 2]) / 2),
+                np.log(jump[:, 2]),
+                _likeness(two[:, 2], two[:, 3]),
+                _change_of_grain(lines[:, _FIRSTS], lines[:, _SECONDS]),
+                _change_of_grain(lines[..., :-1], lines[..., 1:]),
+                np.log(within[left].mean(axis=1) + _LEAST_DIFFERENCE),
+                np.ones(len(left)),
+            )
+        )
+        # What is drawn has straight edges of its own; most neighbours along its lines are equal, on both sides.
+        plain = scores[left] >= _LEAST_SCORE
+        for i, scored in zip(left[plain], lines[plain], strict=True):
+            if _equal_share(scored.reshape(2, -1)).min() >= _DRAWN_SHARE:
+                scores[i] = -np.inf
+    return scores
 
 
 def _change_of_grain(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -138,17 +145,18 @@ def _change_of_grain(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDA
 
 
 def _equal_share(sides: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Share of neighbours that hardly differ, [candidates, 2], above and below."""
+    """Share of neighbours that hardly differ on each of two sides, float64 [2]."""
     first, second = sides[..., :-1], sides[..., 1:]
     equal = np.maximum(first, second) - np.minimum(first, second) <= 1
-    return np.asarray(np.count_nonzero(equal, axis=2) / equal.shape[2])
+    return np.asarray(np.count_nonzero(equal, axis=1) / equal.shape[1])
 
 
 def _by_segment(difference: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean absolute difference in each segment, in grey levels, float32 [candidates, segments]."""
-    size = difference.shape[1] // _SEGMENTS
-    parts = np.abs(difference[:, : size * _SEGMENTS]).reshape(len(difference), _SEGMENTS, size)
-    return np.asarray(parts.mean(axis=2))
+    """Mean absolute difference in each segment, in grey levels, float32 [kinds, candidates, segments]."""
+    many, kinds, length = difference.shape
+    size = length // _SEGMENTS
+    parts = np.abs(difference[..., : size * _SEGMENTS]).reshape(many, kinds, _SEGMENTS, size)
+    return np.asarray(parts.mean(axis=3).transpose(1, 0, 2))
 
 
 def _likeness(above: NDArray[np.float32], below: NDArray[np.float32]) -> NDArray[np.float32]:
