@@ -179,8 +179,16 @@ def reconstruct(model: Autoencoder, grey: NDArray[np.uint8], seed: int) -> NDArr
 
 
 def load_autoencoder(path: Path) -> Autoencoder:
-    """A trained autoencoder from its checkpoint, in evaluation mode."""
+    """A trained autoencoder from its checkpoint, in evaluation mode.
+
+    Raises:
+        UsageError: the file is no checkpoint of an autoencoder.
+    """
     state = load_checkpoint(path)
+    if "spec" not in state or "model" not in state:
+        raise UsageError(
+            f"{path} is no checkpoint of an autoencoder", "give a .pt file of `semscan train autoencoders`"
+        )
     model = Autoencoder(AutoencoderSpec(**state["spec"]))
     model.load_state_dict(state["model"])
     return model.eval()

@@ -128,7 +128,7 @@ class PicturePool:
             elif self.size and torch.rand(()) < 0.5:
                 place = int(torch.randint(self.size, ()))
                 picture, self.kept[place] = self.kept[place], picture
-            shown.append(picture)
+            shown.append(picture.to(made.device))  # those of a checkpoint were loaded on the CPU
         return torch.stack(shown)
 
     def state_dict(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class CycleGan:
         """See :class:`semscan.training.loop.Trainee`."""
         recipe, (real_a, real_b) = self.recipe, real
         if len(self.probe.kept) < PROBE:
-            self.probe.kept += real_a[: PROBE - len(self.probe.kept)].unbind()
+            self.probe.kept += real_a[: PROBE - len(self.probe.kept)].cpu().unbind()
         rate = self._rate(step)
         for group in self.maker_optimizer.param_groups + self.judge_optimizer.param_groups:
             group["lr"] = rate

@@ -119,8 +119,7 @@ class LatentDdpm:
         loop, spec = recipe.training, recipe.decoder
         self.side = loop.size_px // 2**spec.depth
         self.space = LatentSpace(spec)
-        if Path(recipe.autoencoder).is_file():
-            self.space.autoencoder = _load(recipe).requires_grad_(False)
+        self.recipe = recipe
         self.space.to(place.device)
         self.denoiser = Denoiser(recipe, place, spec.latent, BOUND)
         self.real_shape = (loop.batch, 1, loop.size_px, loop.size_px)
@@ -131,6 +130,9 @@ class LatentDdpm:
 
     def step(self, step: int, real: Tensor) -> dict[str, float]:
         """See :class:`semscan.training.loop.Trainee`."""
+        # Not before: what a checkpoint holds must not depend on the file that its run began with.
+        if not self.space.is_measured and Path(self.recipe.autoencoder).is_file():
+            self.space.autoencoder.load_state_dict(_load(self.recipe).state_dict())
         return self.denoiser.learn(step, self.space.encode(real))
 
     def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
@@ -142,12 +144,13 @@ class LatentDdpm:
 
 
 def _batches(recipe: LatentRecipe, data: Path | None) -> Batches:
-    """Crops; called before the first step, so a missing autoencoder is refused here."""
+    """Crops; called before the first step, so a missing or different autoencoder is refused here."""
     if not Path(recipe.autoencoder).is_file():
         raise UsageError(
             f"the autoencoder {recipe.autoencoder} cannot be read",
             "train it first with `semscan train autoencoders`, or name another with --set autoencoder=PATH",
         )
+    _load(recipe)
     return crop_batches(recipe, data)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import torch
 
-from semscan.engine.errors import OutputError
+from semscan.engine.errors import OutputError, UsageError
 from semscan.training.data import Micrograph, describe_sources
 from semscan.training.recipe import recipe_json, recipe_sha256
 
@@ -45,7 +46,9 @@ def open_run(run_dir: Path, recipe: Any, *, resume: bool) -> Path:
         "git_revision": git_revision(),
         "torch": torch.__version__,
     }
-    config.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    part = config.with_suffix(".part")
+    part.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    part.replace(config)
     return run_dir
 
 
@@ -81,8 +84,19 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint without running code from it (``weights_only``)."""
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    """Read a checkpoint without running code from it (``weights_only``).
+
+    Raises:
+        UsageError: the file cannot be read or is no checkpoint.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UsageError(f"the checkpoint {path} cannot be read: {error.strerror}") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise UsageError(f"{path} is no checkpoint", "give a .pt file that `semscan train` wrote") from error
+    if not isinstance(state, dict):
+        raise UsageError(f"{path} is no checkpoint", "give a .pt file that `semscan train` wrote")
     return state
 
 

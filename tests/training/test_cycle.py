@@ -135,6 +135,15 @@ def test_pool_shows_old_pictures_half_of_the_time_and_resumes():
     assert torch.equal(PicturePool(0).exchange(new), new)
 
 
+def test_a_pool_from_a_checkpoint_shows_its_pictures_on_the_device_of_the_training():
+    torch.manual_seed(0)
+    pool = PicturePool(50)
+    pool.exchange(torch.rand(50, 1, 2, 2))
+    again = PicturePool(50)
+    again.load_state_dict(pool.state_dict())
+    assert again.exchange(torch.rand(20, 1, 2, 2, device="meta")).device.type == "meta"
+
+
 def test_weights_of_the_losses_and_the_fall_of_the_rate():
     defaults = CycleRecipe("t", LoopRecipe(100), DataRecipe(), DataRecipe())
     assert (defaults.cycle_weight, defaults.identity_weight, defaults.pool, defaults.blocks) == (10, 0.5, 50, 9)

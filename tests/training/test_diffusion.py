@@ -271,7 +271,7 @@ def test_latents_have_unit_variance_and_the_shape_of_the_design():
 def test_latent_model_stands_alone_and_leaves_its_autoencoder_alone(tmp_path, vae):
     stored = load_checkpoint(vae)["model"]
     folder = train(System(LatentRecipe, LatentDdpm, from_tiles), latent_recipe(vae), None, tmp_path / "run")
-    vae.unlink()
+    vae.write_text("something else")
     loaded = load_trainee(folder / "checkpoint.pt")
     kept = loaded.space.autoencoder.state_dict()
     assert all(torch.equal(stored[key], kept[key]) for key in stored)
@@ -295,4 +295,5 @@ def test_a_missing_or_different_autoencoder_is_refused(tmp_path, vae):
     assert not (tmp_path / "run").exists()
     other = replace(latent_recipe(vae), decoder=AutoencoderSpec("fir", 2, 4, width=4, bottleneck="vae"))
     with pytest.raises(UsageError, match="not of the design"):
-        system.build(other, CPU)
+        train(system, other, None, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

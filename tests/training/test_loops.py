@@ -1,12 +1,13 @@
 """Training loops: they learn, stop at nonsense, and continue as if never interrupted."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from semscan.engine.errors import OutputError
+from semscan.engine.errors import OutputError, UsageError
 from semscan.training.autoencoders import AutoencoderRecipe, load_autoencoder, reconstruct, train_one
 from semscan.training.crops import CropsPool
 from semscan.training.detector import TrainingRecipe, draw_batch, fit
@@ -125,3 +126,21 @@ def test_a_run_folder_is_not_reused_by_accident(tmp_path):
 def test_statistics_stop_at_nonsense(tmp_path):
     with pytest.raises(FloatingPointError, match="loss is nan"):
         Stats(tmp_path / "s.jsonl", "x").write(step=1, loss=float("nan"))
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "x.pt"
+    zipped = io.BytesIO()
+    np.savez(zipped, a=np.zeros(3))
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_checkpoint(path)
+    for content in (b"# words", b"", zipped.getvalue()):
+        path.write_bytes(content)
+        with pytest.raises(UsageError, match="no checkpoint"):
+            load_checkpoint(path)
+    torch.save([1], path)
+    with pytest.raises(UsageError, match="no checkpoint"):
+        load_checkpoint(path)
+    torch.save({"states": {}}, path)
+    with pytest.raises(UsageError, match="no checkpoint of an autoencoder"):
+        load_autoencoder(path)
