@@ -103,7 +103,7 @@ def _add(rows: list[tuple[object, ...]], image: Image.Image, picture: Picture, l
     )
 
 
-def weights(data: MeasuredSet, group_counts_px: float = 40.0) -> NDArray[np.float64]:
+def weights(data: MeasuredSet, most_counted: float = 40.0) -> NDArray[np.float64]:
     """How often each panel is drawn in training.
 
     A group counts like the square root of its size up to a limit, so that a prolific source does not decide; kinds then
@@ -111,7 +111,7 @@ def weights(data: MeasuredSet, group_counts_px: float = 40.0) -> NDArray[np.floa
 
     Args:
         data: the panels.
-        group_counts_px: size from which on a group counts no more.
+        most_counted: size from which on a group counts no more.
 
     Returns:
         float64 [n], summing to 1.
@@ -119,7 +119,7 @@ def weights(data: MeasuredSet, group_counts_px: float = 40.0) -> NDArray[np.floa
     sizes = Counter(zip(data.groups.tolist(), data.labels.tolist(), strict=True))
     chance = np.array(
         [
-            min(sizes[key], group_counts_px) ** 0.5 / sizes[key] * ORIGIN_WEIGHT[origin]
+            min(sizes[key], most_counted) ** 0.5 / sizes[key] * ORIGIN_WEIGHT[origin]
             for key, origin in zip(
                 zip(data.groups.tolist(), data.labels.tolist(), strict=True), data.origins.tolist(), strict=True
             )
