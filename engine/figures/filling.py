@@ -37,11 +37,12 @@ def is_dense(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...]) -> boo
     """
     if box.short_side < SMALLEST_SIDE_PX:
         return False
-    counts = _histogram(grey, box)
-    if any(_is_mostly(counts, ground) for ground in grounds or (255,)):
+    points = np.ascontiguousarray(_sampled(grey, box))
+    if any(_is_mostly(points, ground) for ground in grounds or (255,)):
         return False
     if box.short_side >= SMALLEST_GRAPHIC_SIDE_PX:
         return True
+    counts = np.bincount(points.ravel(), minlength=256)
     return not any(_is_lettering(counts, ground) for ground in grounds or (255,))
 
 
@@ -69,13 +70,14 @@ def is_data_bar(grey: NDArray[np.uint8], box: Box, beside: Box) -> bool:
     """Whether a piece of a region is the information bar of the piece beside it: low, and mostly of one level."""
     if box.height > _TALLEST_BAR_SHARE * beside.height:
         return False
-    counts = _histogram(grey, box)
+    counts = np.bincount(_sampled(grey, box).ravel(), minlength=256)
     return _near(counts, int(counts.argmax()), _BAR_HALF_WIDTH) >= _BAR_SHARE * int(counts.sum())
 
 
-def _histogram(grey: NDArray[np.uint8], box: Box) -> NDArray[np.intp]:
+def _sampled(grey: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    """Pixels of a region at regular distances."""
     step_y, step_x = max(1, box.height // _SAMPLED_SIDE), max(1, box.width // _SAMPLED_SIDE)
-    return np.bincount(grey[box.y0 : box.y1 : step_y, box.x0 : box.x1 : step_x].ravel(), minlength=256)
+    return grey[box.y0 : box.y1 : step_y, box.x0 : box.x1 : step_x]
 
 
 def _is_lettering(counts: NDArray[np.intp], ground: int) -> bool:
@@ -88,11 +90,13 @@ def _is_lettering(counts: NDArray[np.intp], ground: int) -> bool:
     return paper > _LEAST_PAPER_SHARE * size and inked > _INK_AND_GROUND_SHARE * size
 
 
-def _is_mostly(counts: NDArray[np.intp], ground: int) -> bool:
+def _is_mostly(points: NDArray[np.uint8], ground: int) -> bool:
     """Whether most of a region is ground. A grey one may be the level of a micrograph, too, so that asks for more."""
-    if ground <= _GROUND_HALF_WIDTH or ground >= 255 - _GROUND_HALF_WIDTH:
-        return _near(counts, ground, _GROUND_HALF_WIDTH) > (1 - _DENSE_SHARE) * int(counts.sum())
-    return _near(counts, ground, _GREY_GROUND_HALF_WIDTH) > _MOSTLY_GREY * int(counts.sum())
+    extreme = ground <= _GROUND_HALF_WIDTH or ground >= 255 - _GROUND_HALF_WIDTH
+    half_width = _GROUND_HALF_WIDTH if extreme else _GREY_GROUND_HALF_WIDTH
+    lowest, highest = max(0, ground - half_width), min(255, ground + half_width)
+    near = points - np.uint8(lowest) <= highest - lowest  # what is darker wraps around
+    return int(np.count_nonzero(near)) > (1 - _DENSE_SHARE if extreme else _MOSTLY_GREY) * points.size
 
 
 def _near(counts: NDArray[np.intp], level: int, half_width: int) -> int:

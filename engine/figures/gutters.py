@@ -22,7 +22,7 @@ from semscan.engine.figures.lines import Lines, block_means, runs
 WHITEST_FLAT = 236
 SHORTEST_SLAB_PX = 16
 _SHORTEST_TEXT_PX = 8
-_FLAT_RANGE = 8
+FLAT_RANGE = 8
 _SMALLEST_GUTTER_PX = 2
 _CANDIDATE_RANGE = 20
 _CANDIDATE_MARGIN = 40
@@ -46,6 +46,7 @@ _LEAST_UNEVEN = 9.0
 _RIDGE_DEVIATION = 14.0
 _RIDGE_STEP = 14.0
 _RIDGE_SHARE = 0.88
+_MOST_DARK, _LEAST_BRIGHT = 70, 170
 
 
 class Gutter(NamedTuple):
@@ -66,7 +67,7 @@ def is_flat(lowest: NDArray[np.uint8], highest: NDArray[np.uint8]) -> NDArray[np
 
     Near white more is allowed: text and edges ring there after JPEG.
     """
-    return (lowest >= WHITEST_FLAT) | (highest - lowest <= _FLAT_RANGE)
+    return (lowest >= WHITEST_FLAT) | (highest - lowest <= FLAT_RANGE)
 
 
 def find_gutters(lines: Lines, grounds: tuple[int, ...] = ()) -> list[Gutter]:
@@ -135,7 +136,7 @@ def _flat_gutters(region: NDArray[np.uint8], start: int, end: int) -> list[Gutte
             continue
         level = (int(lowest[first]) + int(highest[first])) // 2
         white = int(lowest[first:last].min()) >= WHITEST_FLAT
-        paper = white and int((highest[first:last] - lowest[first:last]).min()) <= _FLAT_RANGE
+        paper = white and int((highest[first:last] - lowest[first:last]).min()) <= FLAT_RANGE
         if paper or _ends_at_once(region, start + first, start + last, level):
             found.append(Gutter(start + first, start + last, 255 if white else level))
     return found
@@ -143,9 +144,12 @@ def _flat_gutters(region: NDArray[np.uint8], start: int, end: int) -> list[Gutte
 
 def _runs_of_one_level(lowest: NDArray[np.uint8], highest: NDArray[np.uint8]) -> list[tuple[int, int]]:
     """Half-open spans of flat lines, cut where the level changes: a gutter may meet the paper of a plot."""
+    flat = is_flat(lowest, highest)
+    if not flat.any():
+        return []
     middle = (lowest.astype(np.int16) + highest) >> 1
     found = []
-    for first, last in runs(is_flat(lowest, highest)):
+    for first, last in runs(flat):
         changes = np.flatnonzero(np.abs(np.diff(middle[first:last])) > _LEVEL_CHANGE) + first + 1
         found += list(pairwise([first, *changes.tolist(), last]))
     return found
@@ -154,18 +158,19 @@ def _runs_of_one_level(lowest: NDArray[np.uint8], highest: NDArray[np.uint8]) ->
 def _ends_at_once(region: NDArray[np.uint8], start: int, end: int, level: int) -> bool:
     """Whether pictures begin with a step beside flat lines, rather than emerging from them here and there."""
     sides = (region[max(0, start - _WITHIN_PX) : start][::-1], region[end : end + _WITHIN_PX])
-    left = [_share_left(lines[_STEP_NEAR_PX:_STEP_FAR_PX], level) for lines in sides]
-    if max(left) >= _LEFT_ON_ONE_SIDE or min(left) >= _LEFT_ON_BOTH_SIDES:
+    one = _share_left(sides[0][_STEP_NEAR_PX:_STEP_FAR_PX], level)
+    if one >= _LEFT_ON_ONE_SIDE:  # nearly always
+        return True
+    other = _share_left(sides[1][_STEP_NEAR_PX:_STEP_FAR_PX], level)
+    if other >= _LEFT_ON_ONE_SIDE or min(one, other) >= _LEFT_ON_BOTH_SIDES:
         return True
     # A grey gutter beside a picture of the same grey: the grain of the picture begins at once.
     if level <= _BLACKEST:
         return False
-    core = _grain(region[(start + end) // 2][None])
     near = [_grain(lines[_STEP_NEAR_PX:_STEP_FAR_PX]) for lines in sides]
-    far = [_grain(lines[_STEP_FAR_PX:]) for lines in sides]
-    return core <= _CALM_SHARE * min(near) and all(
-        n >= max(_LEAST_GRAIN, _SHARP_SHARE * f) for n, f in zip(near, far, strict=True)
-    )
+    if min(near) < _LEAST_GRAIN or _grain(region[(start + end) // 2][None]) > _CALM_SHARE * min(near):
+        return False
+    return all(n >= _SHARP_SHARE * _grain(lines[_STEP_FAR_PX:]) for n, lines in zip(near, sides, strict=True))
 
 
 def _share_left(lines: NDArray[np.uint8], level: int) -> float:
@@ -188,25 +193,32 @@ def _rule(region: NDArray[np.uint8], start: int, end: int) -> Gutter | None:
     """The narrow gutter inside these lines, ``None`` when they do not stand out from both sides."""
     if start < _RIDGE_REACH_PX or end + _RIDGE_REACH_PX > len(region) or region.shape[1] < 2 * _BLOCK_PX:
         return None
-    means = block_means(region[start - _RIDGE_REACH_PX : end + _RIDGE_REACH_PX], _BLOCK_PX)
-    levels = means.mean(axis=1)
-    deviations = np.sqrt(np.square(means - levels[:, None]).mean(axis=1))
-    at = _RIDGE_REACH_PX + int(deviations[_RIDGE_REACH_PX:-_RIDGE_REACH_PX].argmin())
+    means = block_means(region[start:end], _BLOCK_PX)
+    levels, deviations = _levels_and_deviations(means)
+    at = int(deviations.argmin())
     core, level, deviation = means[at], float(levels[at]), float(deviations[at])
-    above, below = core - means[0], core - means[-1]
-    if deviation <= _EVEN_DEVIATION and min(deviations[0], deviations[-1]) >= max(
-        _LEAST_UNEVEN, _UNEVEN_FACTOR * deviation
-    ):
-        left = [float((np.abs(side) > _STEP).mean()) for side in (above, below)]
-        if max(left) >= _LEFT_ON_ONE_SIDE or min(left) >= _LEFT_ON_BOTH_SIDES:
-            return Gutter(start, end, round(level))
-    if deviation > _RIDGE_DEVIATION:
+    extreme = level > _LEAST_BRIGHT or level < _MOST_DARK
+    if deviation > (_RIDGE_DEVIATION if extreme else _EVEN_DEVIATION):  # nearly always
         return None
-    sign = 1 if 2 * level > levels[0] + levels[-1] else -1
-    stands_out = (sign * above > _RIDGE_STEP) & (sign * below > _RIDGE_STEP)
-    extreme = level > 170 if sign > 0 else level < 70
-    calm = deviation <= _EVEN_DEVIATION or extreme
+    beside = block_means(region[[start - _RIDGE_REACH_PX, end + _RIDGE_REACH_PX - 1]], _BLOCK_PX)
+    levels, deviations = _levels_and_deviations(beside)
+    away = core - beside
+    if deviation <= _EVEN_DEVIATION and deviations.min() >= max(_LEAST_UNEVEN, _UNEVEN_FACTOR * deviation):
+        left = (np.abs(away) > _STEP).mean(axis=1)
+        if left.max() >= _LEFT_ON_ONE_SIDE or left.min() >= _LEFT_ON_BOTH_SIDES:
+            return Gutter(start, end, round(level))
+    brighter = 2 * level > levels[0] + levels[1]
+    stands_out = ((away if brighter else -away) > _RIDGE_STEP).all(axis=0)
+    calm = deviation <= _EVEN_DEVIATION or (level > _LEAST_BRIGHT if brighter else level < _MOST_DARK)
     return Gutter(start, end, round(level)) if calm and stands_out.mean() >= _RIDGE_SHARE else None
+
+
+def _levels_and_deviations(means: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of each line's blocks."""
+    share = np.full(means.shape[1], 1 / means.shape[1], np.float32)
+    levels = means @ share
+    apart = means - levels[:, None]
+    return levels, np.sqrt(np.square(apart, out=apart) @ share)
 
 
 def _apart(gutters: list[Gutter], length: int, grounds: tuple[int, ...]) -> list[Gutter]:

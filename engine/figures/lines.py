@@ -82,8 +82,8 @@ def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def block_means(rows: NDArray[np.uint8], block_px: int) -> NDArray[np.float32]:
-    """Means of blocks along each line, float32 [n, w // block_px]; noise and the ringing of JPEG average out."""
-    count = rows.shape[1] // block_px
-    blocks = rows[:, : count * block_px].astype(np.float32).reshape(len(rows), count, block_px)
+def block_means(rows: NDArray[np.uint8] | NDArray[np.float32], block_px: int) -> NDArray[np.float32]:
+    """Means of blocks along the last axis, float32 [..., w // block_px]; noise and ringing of JPEG average out."""
+    count = rows.shape[-1] // block_px
+    blocks = rows[..., : count * block_px].astype(np.float32).reshape(*rows.shape[:-1], count, block_px)
     return np.asarray(blocks @ np.full(block_px, 1 / block_px, np.float32))

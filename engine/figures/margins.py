@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.figures.gutters import is_flat
+from semscan.engine.figures.gutters import FLAT_RANGE, WHITEST_FLAT, is_flat
 from semscan.engine.geometry import Box
 
 _RINGING_PX = 8
@@ -42,20 +42,22 @@ def trim_margins(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...] | N
 def _first(lines: NDArray[np.uint8], grounds: tuple[int, ...] | None) -> int:
     """Index of the first line with content, the number of lines when there is none."""
     line = lines[0]
-    darkest, brightest = int(line.min()), int(line.max())
+    darkest, brightest = int(np.minimum.reduce(line)), int(np.maximum.reduce(line))
     if brightest - darkest > _EDGE_RANGE:  # nearly always
         return 0
+    middle = (darkest + brightest) // 2
     if grounds is None:
-        grounds = ((darkest + brightest) // 2,)
+        grounds = (middle,)
+    flat = darkest >= WHITEST_FLAT or brightest - darkest <= FLAT_RANGE
+    if not flat or all(abs(middle - ground) > _GROUND_HALF_WIDTH for ground in grounds):
+        return _ringing(lines, 0, grounds)
     done, some = 0, 8
     while done < len(lines):
         chunk = lines[done : done + some]
         lowest, highest = chunk.min(axis=1), chunk.max(axis=1)
         content = ~is_flat(lowest, highest)
-        middle = (lowest.astype(np.int16) + highest) // 2
-        for ground in grounds:
-            middle[np.abs(middle - ground) <= _GROUND_HALF_WIDTH] = -1
-        content |= middle >= 0
+        middles = (lowest.astype(np.int16) + highest) >> 1
+        content |= np.logical_and.reduce([np.abs(middles - ground) > _GROUND_HALF_WIDTH for ground in grounds])
         if content.any():
             first = done + int(content.argmax())
             return first + _ringing(lines, first, grounds)
@@ -72,5 +74,13 @@ def _ringing(lines: NDArray[np.uint8], first: int, grounds: tuple[int, ...]) -> 
         level = min(grounds or (-1,), key=lambda ground: abs(ground - mean))
         if abs(level - mean) > _RINGING_DEVIATION:
             return 0
-    away = np.abs(lines[first : first + _RINGING_PX].astype(np.float32) - level).mean(axis=1)
-    return int(np.append(away > _RINGING_DEVIATION, True).argmax())
+    if _deviates(lines[first : first + 1], level)[0]:  # nearly always
+        return 0
+    return 1 + int(np.append(_deviates(lines[first + 1 : first + _RINGING_PX], level), True).argmax())
+
+
+def _deviates(lines: NDArray[np.uint8], level: float) -> NDArray[np.bool_]:
+    """Which lines are away from a grey level on average."""
+    away = lines.astype(np.float32)
+    away -= level
+    return np.asarray(np.abs(away, out=away).mean(axis=1) > _RINGING_DEVIATION)

@@ -88,7 +88,8 @@ def _levels_beside(grey: NDArray[np.uint8], box: Box) -> tuple[int, ...]:
     least = _NARROWEST_MARGIN_PX  # less may be the frame of a plot
     lines = [grey[0]] * (box.y0 >= least) + [grey[-1]] * (height - box.y1 >= least)
     lines += [grey[:, 0]] * (box.x0 >= least) + [grey[:, -1]] * (width - box.x1 >= least)
-    return tuple(sorted({int(np.median(line)) for line in lines}))
+    ordered = [np.sort(line) for line in lines]
+    return tuple(sorted({(int(line[(len(line) - 1) // 2]) + int(line[len(line) // 2])) // 2 for line in ordered}))
 
 
 class _Slab(NamedTuple):
@@ -105,6 +106,7 @@ class _Cutter:
     def __init__(self, samples: Samples) -> None:
         self._samples = samples
         self._grey = samples.grey
+        self._pictures: dict[tuple[Box, tuple[int, ...]], bool] = {}
         self.tiny: list[Box] = []
 
     def split(self, box: Box, grounds: tuple[int, ...], depth: int) -> list[Box]:
@@ -155,7 +157,11 @@ class _Cutter:
         return found + _graphics(drawn)
 
     def _is_picture(self, box: Box, grounds: tuple[int, ...]) -> bool:
-        return is_dense(self._grey, box, grounds) and not is_drawn(self._grey, box)
+        known = self._pictures.get((box, grounds))
+        if known is None:
+            known = is_dense(self._grey, box, grounds) and not is_drawn(self._grey, box)
+            self._pictures[box, grounds] = known
+        return known
 
     def _at_seams(
         self, box: Box, across: list[Seam], along: list[Seam], grounds: tuple[int, ...], depth: int

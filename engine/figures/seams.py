@@ -19,7 +19,7 @@ from semscan.engine.figures.lines import Lines, block_means
 SMALLEST_PIECE_PX = 88
 """No seam is looked for that would leave less than this: a part of a micrograph cut off by mistake can be scored no
 more below 128 px, while panels that small are not assessed anyway."""
-_LEAST_PEAK = 1.35
+_LEAST_PEAK = 1.7
 _MOST_CANDIDATES = 7
 _LEAP_PX = 4
 _PIXELS_READ = 480
@@ -29,6 +29,13 @@ _SEGMENTS = 8
 _OFFSETS = np.array((-8, -7, -4, -3, -2, 1, 2, 3, 6, 7))
 # Pairs of neighbours among them: three above (outer, inner before the gap, next to it), three below.
 _FIRSTS, _SECONDS = [0, 2, 3, 5, 6, 8], [1, 3, 4, 6, 7, 9]
+# Weights of the ten lines: the mean of the pair above and the pair below, and the differences of two pairs, across the
+# candidate and at the same distance on either side of it.
+_SIDES = (np.array(((0, 0, 0, 1, 1, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 1, 1, 0, 0, 0))) / 2).astype(np.float32)
+_PAIRS = np.array(
+    ((0, 0, 0, 1, 1, -1, -1, 0, 0, 0), (1, 1, -1, -1, 0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 0, 1, 1, -1, -1))
+)
+_STEPS = (_PAIRS / 2).astype(np.float32)
 _LEAST_DIFFERENCE = 0.5
 _LEAST_GRAIN = 0.4
 _WEIGHTS = np.array((2.6, 5.9, -4.1, 2.8, 3.3, 1.5, -9.6))
@@ -106,28 +113,25 @@ def _scores(region: NDArray[np.uint8], candidates: NDArray[np.intp]) -> NDArray[
     step = -(-region.shape[1] // _PIXELS_READ)
     many = len(candidates)
     rows = np.ascontiguousarray(region[:, ::step][(candidates[:, None] + _OFFSETS).ravel()])
-    blocks = block_means(rows, _BLOCK_PX).reshape(many, len(_OFFSETS), -1)
-    two: NDArray[np.float32] = (blocks[:, _FIRSTS] + blocks[:, _SECONDS]) / np.float32(2)
-    # Across the candidate, and between pairs of lines at the same distance on one side of it.
-    across, above, below = _by_segment(two[:, [2, 0, 4]] - two[:, [3, 1, 5]])
+    lines = rows.reshape(many, len(_OFFSETS), -1)
+    across, above, below = _by_segment(block_means(_STEPS @ lines.astype(np.float32), _BLOCK_PX))
     within = (above + below) / np.float32(2)
     jump = np.sort((across + _LEAST_DIFFERENCE) / (within + _LEAST_DIFFERENCE), axis=1)
     scores = np.full(many, -np.inf)
     # A large inset has straight edges, too, but they cover part of a line only. Few candidates are left after this.
     left = np.flatnonzero(jump[:, 2] >= _LEAST_JUMP)
     if len(left):
-        lines, two, jump = rows.reshape(many, len(_OFFSETS), -1)[left], two[left], jump[left]
-        scores[left] = _WEIGHTS @ np.stack(
-            (
-                np.log((jump[:, (_SEGMENTS - 1) // 2] + jump[:, _SEGMENTS // 2]) / 2),
-                np.log(jump[:, 2]),
-                _likeness(two[:, 2], two[:, 3]),
-                _change_of_grain(lines[:, _FIRSTS], lines[:, _SECONDS]),
-                _change_of_grain(lines[..., :-1], lines[..., 1:]),
-                np.log(within[left].mean(axis=1) + _LEAST_DIFFERENCE),
-                np.ones(len(left)),
-            )
+        lines, jump = lines[left], jump[left]
+        measures = (
+            np.log((jump[:, (_SEGMENTS - 1) // 2] + jump[:, _SEGMENTS // 2]) / 2),
+            np.log(jump[:, 2]),
+            _likeness(*block_means(_SIDES @ lines.astype(np.float32), _BLOCK_PX).transpose(1, 0, 2)),
+            _change_of_grain(lines[:, _FIRSTS], lines[:, _SECONDS]),
+            _change_of_grain(lines[..., :-1], lines[..., 1:]),
+            np.log(within[left].mean(axis=1) + _LEAST_DIFFERENCE),
+            np.ones(len(left)),
         )
+        scores[left] = _WEIGHTS @ np.stack(measures)
         # What is drawn has straight edges of its own; most neighbours along its lines are equal, on both sides.
         plain = scores[left] >= _LEAST_SCORE
         for i, scored in zip(left[plain], lines[plain], strict=True):
@@ -156,7 +160,7 @@ def _by_segment(difference: NDArray[np.float32]) -> NDArray[np.float32]:
     many, kinds, length = difference.shape
     size = length // _SEGMENTS
     parts = np.abs(difference[..., : size * _SEGMENTS]).reshape(many, kinds, _SEGMENTS, size)
-    return np.asarray(parts.mean(axis=3).transpose(1, 0, 2))
+    return np.asarray((parts @ np.full(size, 1 / size, np.float32)).transpose(1, 0, 2))
 
 
 def _likeness(above: NDArray[np.float32], below: NDArray[np.float32]) -> NDArray[np.float32]:
