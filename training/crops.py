@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +148,17 @@ def load_recipe_pool(recipe: DataRecipe, data: Path | None, channels: int) -> Cr
         # The data folder's micrographs are grey; a colour network sees them as such.
         return CropsPool([np.repeat(picture[:, :, None], 3, 2) for picture in pool.pictures], pool.weights)
     return pool
+
+
+def crop_batches(recipe: Any, data: Path | None) -> Callable[[np.random.Generator], NDArray[np.uint8]]:
+    """Genuine crops of one step, uint8 [batch, C, size, size], for a recipe with the tables ``training`` and ``data``.
+
+    Raises:
+        UsageError: there are no pictures.
+    """
+    loop = recipe.training
+    pool = load_recipe_pool(recipe.data, data, loop.channels)
+    return lambda rng: pool.draw_as(recipe.data, rng, loop.batch, loop.size_px)
 
 
 def _load_folder(folder: Path, channels: int) -> CropsPool:

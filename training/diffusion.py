@@ -10,7 +10,6 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semscan.engine.errors import UsageError
-from semscan.training.crops import DataRecipe, load_recipe_pool
-from semscan.training.loop import Batches, LoopRecipe, Stateful, System
+from semscan.training.crops import DataRecipe, crop_batches
+from semscan.training.loop import LoopRecipe, Stateful, System
 from semscan.training.nets.unet import UNet, UNetSpec
 from semscan.training.pictures import average_into, to_pixels
 from semscan.training.place import Place
@@ -280,13 +279,6 @@ class Ddpm:
     def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
         """See :class:`semscan.training.loop.Trainee`."""
         return to_pixels(self.denoiser.draw(count, seed, self.size_px))
-
-
-def crop_batches(recipe: Any, data: Path | None) -> Batches:
-    """Crops of the pictures that ``recipe.data`` names, uint8 [batch, C, size, size]."""
-    loop = recipe.training
-    pool = load_recipe_pool(recipe.data, data, loop.channels)
-    return lambda rng: pool.draw_as(recipe.data, rng, loop.batch, loop.size_px)
 
 
 SYSTEMS = {"ddpm": System(DdpmRecipe, Ddpm, crop_batches)}

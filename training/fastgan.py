@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semscan.training.augment import DiffAugment
-from semscan.training.crops import DataRecipe
-from semscan.training.gan import micrograph_batches, sample_with, update
+from semscan.training.crops import DataRecipe, crop_batches
+from semscan.training.gan import sample_with, update
 from semscan.training.loop import LoopRecipe, Stateful, System
 from semscan.training.nets.fastgan import FastganDiscriminator, FastganGenerator, second_scale, shrink
 from semscan.training.perceptual import Lpips, pyramid_loss
@@ -119,4 +119,4 @@ class Fastgan:
         return sample_with(lambda z: self.averaged(z)[0], self.recipe.latent, count, seed, self.place)
 
 
-SYSTEMS = {"fastgan": System(FastganRecipe, Fastgan, micrograph_batches)}
+SYSTEMS = {"fastgan": System(FastganRecipe, Fastgan, crop_batches)}

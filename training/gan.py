@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,26 +14,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semscan.training.crops import DataRecipe, load_recipe_pool
-from semscan.training.loop import Batches, LoopRecipe, Stateful, System, seed_of
+from semscan.training.crops import DataRecipe, crop_batches
+from semscan.training.loop import LoopRecipe, Stateful, System, seed_of
 from semscan.training.nets.dcgan import DcganDiscriminator, DcganGenerator
 from semscan.training.pictures import to_pixels
 from semscan.training.place import Place
 
 SAMPLE_BATCH = 16
 """Samples are made in batches of this size, whatever their number, so that each depends on the seed only."""
-
-
-class GanRecipe(Protocol):
-    """What the recipes of GANs on micrographs have in common."""
-
-    @property
-    def training(self) -> LoopRecipe:
-        """Steps, sizes and device."""
-
-    @property
-    def data(self) -> DataRecipe:
-        """Genuine pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +98,6 @@ class Dcgan:
         return pixels
 
 
-def micrograph_batches(recipe: GanRecipe, data: Path | None) -> Batches:
-    """Crops of genuine micrographs, as the ``[data]`` table says."""
-    loop = recipe.training
-    pool = load_recipe_pool(recipe.data, data, loop.channels)
-    return lambda rng: pool.draw_as(recipe.data, rng, loop.batch, loop.size_px)
-
-
 def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     """One step of an optimiser that has seen no other gradients than those of ``loss``."""
     optimizer.zero_grad(set_to_none=True)
@@ -151,4 +130,4 @@ def sample_with(
     return np.concatenate(parts)[:count]
 
 
-SYSTEMS = {"dcgan": System(DcganRecipe, Dcgan, micrograph_batches)}
+SYSTEMS = {"dcgan": System(DcganRecipe, Dcgan, crop_batches)}

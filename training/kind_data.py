@@ -196,7 +196,7 @@ def _photograph(path: Path) -> bytes | None:
 def _draw(label: str, index: int) -> Image.Image:
     random = np.random.default_rng((20, LABELS.index(label), index))
     if label == "other":
-        return draw_map(random, None)
+        return draw_map(random)
     return {"graphic": draw_graphic, "gel": draw_gel, "tem": draw_tem}[label](random)
 
 

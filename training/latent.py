@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from semscan.engine.errors import UsageError
 from semscan.training.autoencoders import load_autoencoder
-from semscan.training.crops import DataRecipe
-from semscan.training.diffusion import Denoiser, check_sampling, crop_batches
+from semscan.training.crops import DataRecipe, crop_batches
+from semscan.training.diffusion import Denoiser, check_sampling
 from semscan.training.loop import Batches, LoopRecipe, Stateful, System
 from semscan.training.nets.autoencoders import Autoencoder, AutoencoderSpec
 from semscan.training.nets.unet import UNetSpec

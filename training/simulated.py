@@ -34,16 +34,11 @@ def draw_tem(random: np.random.Generator) -> Image.Image:
     return _grey((passed * slope + film + grain) * random.uniform(0.65, 0.95))
 
 
-def draw_map(random: np.random.Generator, ground: NDArray[np.uint8] | None) -> Image.Image:
-    """An element map, diffraction pattern or scanning-probe image.
-
-    Args:
-        random: source of every choice.
-        ground: uint8 [h, w], a micrograph that an element map follows; ``None`` for a made-up one.
-    """
+def draw_map(random: np.random.Generator) -> Image.Image:
+    """An element map, diffraction pattern or scanning-probe image."""
     kind = random.random()
     if kind < 0.6:
-        return _element_map(random, ground)
+        return _element_map(random)
     return _diffraction(random) if kind < 0.75 else _probe(random)
 
 
@@ -174,14 +169,9 @@ def _wires(shape: tuple[int, int], random: np.random.Generator) -> Field:
     return passed
 
 
-def _element_map(random: np.random.Generator, ground: NDArray[np.uint8] | None) -> Image.Image:
+def _element_map(random: np.random.Generator) -> Image.Image:
     shape = _shape(random)
-    if ground is None:
-        share = 1 / (1 + np.exp(-4 * _smooth(shape, random.uniform(0.03, 0.2) * max(shape), random)))
-    else:
-        picture = Image.fromarray(ground).resize(shape[::-1], Image.Resampling.BILINEAR)
-        share = gaussian_filter(np.asarray(picture, np.float64) / 255, random.uniform(1, 6))
-        share = share if random.random() < 0.7 else 1 - share
+    share = 1 / (1 + np.exp(-4 * _smooth(shape, random.uniform(0.03, 0.2) * max(shape), random)))
     counts = random.poisson(share ** random.uniform(0.5, 3) * np.exp(random.uniform(-4, 1)))
     dots = np.clip(counts * random.uniform(0.3, 1), 0, 1)
     if random.random() < 0.6:
