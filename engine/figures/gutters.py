@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.figures.lines import Lines, block_means, runs
+from semscan.engine.figures.lines import Lines, block_means, equal_shares, lowest_and_highest, runs
 
 WHITEST_FLAT = 236
 SHORTEST_SLAB_PX = 16
@@ -128,8 +128,7 @@ def _calmer_than_around(spread: NDArray[np.uint8]) -> list[tuple[int, int]]:
 
 def _flat_gutters(region: NDArray[np.uint8], start: int, end: int) -> list[Gutter]:
     """The gutters in a run of even lines, by every pixel of them."""
-    rows = region[start:end]
-    lowest, highest = rows.min(axis=1), rows.max(axis=1)
+    lowest, highest = lowest_and_highest(region[start:end])
     found = []
     for first, last in _runs_of_one_level(lowest, highest):
         if last - first < _SMALLEST_GUTTER_PX:
@@ -145,8 +144,11 @@ def _flat_gutters(region: NDArray[np.uint8], start: int, end: int) -> list[Gutte
 def _runs_of_one_level(lowest: NDArray[np.uint8], highest: NDArray[np.uint8]) -> list[tuple[int, int]]:
     """Half-open spans of flat lines, cut where the level changes: a gutter may meet the paper of a plot."""
     flat = is_flat(lowest, highest)
-    if not flat.any():
+    count = int(np.count_nonzero(flat))
+    if count < _SMALLEST_GUTTER_PX:
         return []
+    if count == len(flat) and int(np.maximum.reduce(highest)) - int(np.minimum.reduce(lowest)) <= _LEVEL_CHANGE:
+        return [(0, count)]
     middle = (lowest.astype(np.int16) + highest) >> 1
     found = []
     for first, last in runs(flat):
@@ -178,7 +180,10 @@ def _share_left(lines: NDArray[np.uint8], level: int) -> float:
     if not len(lines) or lines.shape[1] < _BLOCK_PX:
         return 0.0
     step = _STEP_FROM_BLACK if level <= _BLACKEST else _STEP
-    return float((np.abs(block_means(lines, _BLOCK_PX) - level) > step).mean(axis=1).max())
+    away = block_means(lines, _BLOCK_PX)
+    away -= level
+    left = np.abs(away, out=away) > step
+    return int(np.add.reduce(left, axis=1, dtype=np.int32).max()) / left.shape[1]
 
 
 def _grain(lines: NDArray[np.uint8]) -> float:
@@ -215,7 +220,7 @@ def _rule(region: NDArray[np.uint8], start: int, end: int) -> Gutter | None:
 
 def _levels_and_deviations(means: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean and standard deviation of each line's blocks."""
-    share = np.full(means.shape[1], 1 / means.shape[1], np.float32)
+    share = equal_shares(means.shape[1])
     levels = means @ share
     apart = means - levels[:, None]
     return levels, np.sqrt(np.square(apart, out=apart) @ share)

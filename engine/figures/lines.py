@@ -6,6 +6,7 @@ samples are taken once per figure; the regions of the recursion share them.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ _SAMPLES_ACROSS = 96
 _WIDEST_STEP_PX = 16
 _IGNORED_ENDS_SHARE = 0.015
 _IGNORED_ENDS_PX = 2
+_LENGTHS_KEPT = 256
+_FEW_LINES = 32
 
 
 class Lines(NamedTuple):
@@ -74,16 +77,35 @@ def ignored_ends_px(length: int) -> int:
     return min(max(_IGNORED_ENDS_PX, int(_IGNORED_ENDS_SHARE * length)), max(1, length // 4))
 
 
+def lowest_and_highest(lines: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The extreme values of each line, uint8 [n]; ``lines`` may be a view of columns."""
+    if len(lines) <= _FEW_LINES:  # numpy crawls through a few long columns, a copy costs less
+        lines = np.ascontiguousarray(lines)
+    return np.minimum.reduce(lines, axis=1), np.maximum.reduce(lines, axis=1)
+
+
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Half-open spans of true values."""
     padded = np.zeros(len(mask) + 2, np.bool_)
     padded[1:-1] = mask
-    edges = np.flatnonzero(padded[1:] != padded[:-1])
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    edges = (padded[1:] != padded[:-1]).nonzero()[0].tolist()
+    return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 def block_means(rows: NDArray[np.uint8] | NDArray[np.float32], block_px: int) -> NDArray[np.float32]:
     """Means of blocks along the last axis, float32 [..., w // block_px]; noise and ringing of JPEG average out."""
     count = rows.shape[-1] // block_px
-    blocks = rows[..., : count * block_px].astype(np.float32).reshape(*rows.shape[:-1], count, block_px)
-    return np.asarray(blocks @ np.full(block_px, 1 / block_px, np.float32))
+    blocks = (
+        np.ascontiguousarray(rows[..., : count * block_px])
+        .astype(np.float32)
+        .reshape(*rows.shape[:-1], count, block_px)
+    )
+    return np.asarray(blocks @ equal_shares(block_px))
+
+
+@lru_cache(_LENGTHS_KEPT)
+def equal_shares(count: int) -> NDArray[np.float32]:
+    """The vector of ``count`` equal shares of 1: a product with it is a mean, faster than numpy's own."""
+    shares = np.full(count, 1 / count, np.float32)
+    shares.flags.writeable = False
+    return shares

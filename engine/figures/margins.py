@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.figures.gutters import FLAT_RANGE, WHITEST_FLAT, is_flat
+from semscan.engine.figures.lines import lowest_and_highest
 from semscan.engine.geometry import Box
 
 _RINGING_PX = 8
@@ -23,19 +24,23 @@ def trim_margins(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...] | N
         grounds: only lines of these grey levels are margins; ``None`` stands for the level of the outermost line of
             each side. Lines of another level behind them are the frame of a plot and the like.
     """
+    narrowed = True
     for _ in range(3):
-        before = box
         part = grey[box.y0 : box.y1, box.x0 : box.x1]
         y0, y1 = _first(part, grounds), box.height - _first(part[::-1], grounds)
         if y0 >= y1:
             return None
+        if not narrowed and y1 - y0 == box.height:  # the columns are those looked at before
+            break
         part = part[y0:y1].T
         x0, x1 = _first(part, grounds), box.width - _first(part[::-1], grounds)
         if x0 >= x1:
             return None
-        box = Box(box.x0 + x0, box.y0 + y0, box.x0 + x1, box.y0 + y1)
-        if box == before:
+        trimmed = Box(box.x0 + x0, box.y0 + y0, box.x0 + x1, box.y0 + y1)
+        if trimmed == box:
             break
+        narrowed = trimmed.width < box.width
+        box = trimmed
     return box
 
 
@@ -53,8 +58,7 @@ def _first(lines: NDArray[np.uint8], grounds: tuple[int, ...] | None) -> int:
         return _ringing(lines, 0, grounds)
     done, some = 0, 8
     while done < len(lines):
-        chunk = lines[done : done + some]
-        lowest, highest = chunk.min(axis=1), chunk.max(axis=1)
+        lowest, highest = lowest_and_highest(lines[done : done + some])
         content = ~is_flat(lowest, highest)
         middles = (lowest.astype(np.int16) + highest) >> 1
         content |= np.logical_and.reduce([np.abs(middles - ground) > _GROUND_HALF_WIDTH for ground in grounds])
@@ -68,19 +72,24 @@ def _first(lines: NDArray[np.uint8], grounds: tuple[int, ...] | None) -> int:
 def _ringing(lines: NDArray[np.uint8], first: int, grounds: tuple[int, ...]) -> int:
     """How many lines from ``first`` on are still the margin that ends there, with a little ringing of JPEG."""
     if first:
-        level = float(lines[first - 1].mean())
+        level = _mean(lines[first - 1])
     else:
-        mean = float(lines[0].mean())
+        mean = _mean(lines[0])
         level = min(grounds or (-1,), key=lambda ground: abs(ground - mean))
         if abs(level - mean) > _RINGING_DEVIATION:
             return 0
     if _deviates(lines[first : first + 1], level)[0]:  # nearly always
         return 0
-    return 1 + int(np.append(_deviates(lines[first + 1 : first + _RINGING_PX], level), True).argmax())
+    away = _deviates(lines[first + 1 : first + _RINGING_PX], level)
+    return 1 + (int(away.argmax()) if away.any() else len(away))
+
+
+def _mean(line: NDArray[np.uint8]) -> float:
+    return int(np.add.reduce(line, dtype=np.uint64)) / len(line)
 
 
 def _deviates(lines: NDArray[np.uint8], level: float) -> NDArray[np.bool_]:
     """Which lines are away from a grey level on average."""
-    away = lines.astype(np.float32)
+    away = np.ascontiguousarray(lines).astype(np.float32)
     away -= level
-    return np.asarray(np.abs(away, out=away).mean(axis=1) > _RINGING_DEVIATION)
+    return np.asarray(np.add.reduce(np.abs(away, out=away), axis=1) > _RINGING_DEVIATION * lines.shape[1])

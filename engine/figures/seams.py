@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.figures.lines import Lines, block_means
+from semscan.engine.figures.lines import Lines, block_means, equal_shares
 
 SMALLEST_PIECE_PX = 88
 """No seam is looked for that would leave less than this: a part of a micrograph cut off by mistake can be scored no
@@ -79,17 +79,19 @@ def find_seams(lines: Lines) -> list[Seam]:
 def _candidates(thin: NDArray[np.uint8]) -> NDArray[np.intp]:
     """The few lines at which the samples change most, compared with the lines around."""
     samples, count = thin.shape
-    step = _distance(thin, 1)  # step[i]: from line i to i + 1, the sharp measure
+    ground = np.float32(_LEAST_DIFFERENCE * samples)
+    step = _distance(thin, 1) + ground  # step[i]: from line i to i + 1, the sharp measure
     half = thin >> 1
     two = half[:, :-1] + half[:, 1:]
-    leap = _distance(two, _LEAP_PX)  # leap[i]: from lines i, i + 1 to i + 4, i + 5, past what a change of size blurs
+    leap = (
+        _distance(two, _LEAP_PX) + ground
+    )  # leap[i]: from lines i, i + 1 to i + 4, i + 5, past what a change of size blurs
     # Candidate y is the seam between lines y - 1 and y; it needs leap[y - 9] to leap[y + 3].
     first, last = SMALLEST_PIECE_PX, count - SMALLEST_PIECE_PX + 1
-    ground = _LEAST_DIFFERENCE * samples
     across, before, behind = leap[first - 3 : last - 3], leap[first - 8 : last - 8], leap[first + 2 : last + 2]
     sharp, rival = step[first - 1 : last - 1], np.maximum(step[first - 5 : last - 5], step[first + 3 : last + 3])
-    peak = 2 * (across + ground) / (before + behind + 2 * ground) * np.sqrt((sharp + ground) / (rival + ground))
-    high = np.flatnonzero(peak >= _LEAST_PEAK)
+    peak = across / (before + behind) * np.sqrt(sharp / rival) * 2
+    high = (peak >= _LEAST_PEAK).nonzero()[0]
     if len(high) > 1:
         padded = np.zeros(len(peak) + 4)
         padded[2:-2] = peak
@@ -160,7 +162,7 @@ def _by_segment(difference: NDArray[np.float32]) -> NDArray[np.float32]:
     many, kinds, length = difference.shape
     size = length // _SEGMENTS
     parts = np.abs(difference[..., : size * _SEGMENTS]).reshape(many, kinds, _SEGMENTS, size)
-    return np.asarray((parts @ np.full(size, 1 / size, np.float32)).transpose(1, 0, 2))
+    return np.asarray((parts @ equal_shares(size)).transpose(1, 0, 2))
 
 
 def _likeness(above: NDArray[np.float32], below: NDArray[np.float32]) -> NDArray[np.float32]:
