@@ -98,7 +98,8 @@ def placed_image(reader: PdfReader, image: PlacedImage, doc_id: str, task: Task)
         letters=image.letters.of if image.letters else None,
     )
     return Image(
-        key=image.name if all(part.xref for part in image.parts) else prefix,
+        # A figure has the id of its first part, which is examined as an image of its own if they do not belong together.
+        key=image.name if all(part.xref for part in image.parts) else f"{prefix} {len(image.parts)}",
         place=place,
         open=partial(reader.open_image, image, task.max_pixels),
         seen=Seen(placement.part, image.covered),

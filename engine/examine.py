@@ -141,8 +141,8 @@ class _Examination:
 
     def _examine(self, image: Image) -> None:
         key = image.key + image.seen.key
-        if key in self._seen:
-            self._report_again(image.place, self._seen[key])
+        if (twins := self._twins(key, image.place)) is not None:
+            self._report_again(image.place, twins)
             return
         if key in self._apart:
             self._examine_apart(image)
@@ -171,9 +171,10 @@ class _Examination:
             return
         self._images += 1
         content = found.content if isinstance(found, Remembered) else fingerprint(found) + image.seen.key
-        if content in self._seen and image.place.source != "file":
-            self._report_again(image.place, self._seen[content])
-            self._seen[key] = self._seen[content]
+        twins = self._twins(content, image.place)
+        if twins is not None and image.place.source != "file":
+            self._report_again(image.place, twins)
+            self._seen[key] = twins
             return
         if isinstance(found, Remembered):
             paper = found.paper
@@ -182,6 +183,13 @@ class _Examination:
             panels = self._survey_image(image, found, name, content)
         self._figures += _is_figure(panels)
         self._seen[key] = self._seen[content] = panels
+
+    def _twins(self, name: str, place: Place) -> list[PanelRecord] | None:
+        """What was told of the same image before, if it may be told again."""
+        twins = self._seen.get(name)
+        if twins and place.scan != "yes" and any(twin.reason == Reason.PAGE_SCAN for twin in twins):
+            return None  # what fills one page like a scan may be a figure on another
+        return twins
 
     def _examine_apart(self, image: Image) -> None:
         for part in image.apart():
@@ -234,7 +242,10 @@ class _Examination:
 
     def _report_again(self, place: Place, twins: list[PanelRecord]) -> None:
         boxes = [place.box_on_page(Box(*seen.bbox_px), *seen.px) if (seen := twin.image) else None for twin in twins]
-        for twin, box, letter in zip(twins, boxes, place.lettered(boxes), strict=True):
+        large = [not _is_tiny(twin) for twin in twins]  # as at its first place, tiny parts have no letters
+        letters = iter(place.lettered([box for box, is_large in zip(boxes, large, strict=True) if is_large]))
+        for twin, box, is_large in zip(twins, boxes, large, strict=True):
+            letter = next(letters) if is_large else None
             _, slash, index = twin.panel_id.partition("/")
             record = replace(
                 place.record,
@@ -251,7 +262,11 @@ class _Examination:
 
 
 def _is_figure(panels: list[PanelRecord]) -> bool:
-    return any(panel.kind and panel.kind.label != "tiny" for panel in panels)
+    return any(panel.kind and not _is_tiny(panel) for panel in panels)
+
+
+def _is_tiny(panel: PanelRecord) -> bool:
+    return panel.kind is not None and panel.kind.label == "tiny"
 
 
 def _rules(task: Task) -> str | None:

@@ -28,6 +28,7 @@ _BLANKS = b"\0\t\n\f\r "
 _NAME_BEFORE = re.compile(rb"/(" + _REGULAR + rb"*)[" + WHITESPACE + rb"]*\Z")
 _LAYER_BEFORE = re.compile(rb"/OC[" + WHITESPACE + rb"]*/(" + _REGULAR + rb"+)[" + WHITESPACE + rb"]*\Z")
 _NAME_ESCAPE = re.compile(r"#([0-9A-Fa-f]{2})")
+_CLIPS_TO_TEXT = re.compile(rb"[4-7][" + WHITESPACE + rb"]+Tr(?!" + _REGULAR + rb")")
 _LOOK_BACK_BYTES = 256
 
 
@@ -59,7 +60,7 @@ class Event(NamedTuple):
         matrix: of ``cm``.
         name: of ``Do``, ``gs`` and ``scn``, and of the layer that ``BDC`` begins.
         inline: of ``BI``.
-        path: of ``W``, ``f`` and ``S``.
+        path: of ``W``, ``f`` and ``S``; that of ``W`` is ``None`` for a clip that is not followed.
         at: position behind the operator.
     """
 
@@ -90,6 +91,8 @@ def content_events(
     Yields:
         Operators; one whose operands are damaged is left out, as viewers do.
     """
+    if b"Tr" in content and _CLIPS_TO_TEXT.search(content):
+        yield Event("W")  # glyphs may clip from anywhere on, so from the beginning nothing is known to hide an image
     position = before = 0
     path: Path | None = None  # of a clip, which the painting operator behind it may use once more
     while (match := _up_to(wanted()).match(content, position)) is not None and (word := match[1]):

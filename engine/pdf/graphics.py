@@ -31,7 +31,7 @@ class State(NamedTuple):
         ctm: from user space to the displayed page.
         clip: box around what the clips leave, ``None`` if that is nothing.
         turned: clips that are no upright boxes, as convex polygons.
-        exact: whether all clips are boxes.
+        exact: whether all clips are known to be boxes, and all forms around are painted without transparency.
         alpha: opacity of fills and images.
         plain: whether colours simply replace what lies below.
         pattern: name of the pattern to fill with, empty for a colour.
@@ -53,9 +53,9 @@ class State(NamedTuple):
         return self.exact and self.plain and self.alpha == 1.0 and not self.turned and not self.pattern
 
     def clipped(self, path: Path | None) -> State:
-        """With a path in user space as a further clip."""
+        """With a path in user space as a further clip; ``None`` for a clip that is not followed."""
         if path is None or self.clip is None:
-            return self
+            return self._replace(exact=False)
         box = path.bounds
         clip = intersection(self.clip, transformed(self.ctm, box))
         exact = self.exact and path.rectangle
@@ -63,6 +63,11 @@ class State(NamedTuple):
             return self._replace(clip=clip, exact=exact)
         turned = (*self.turned, tuple(corners(self.ctm, box)))[-_MOST_TURNED:]
         return self._replace(clip=clip, turned=turned, exact=exact)
+
+    def inside(self, matrix: Matrix) -> State:
+        """With which a form begins, whose transparency is that of all of it, whatever is set inside."""
+        exact = self.exact and self.plain and self.alpha == 1.0
+        return self._replace(ctm=multiply(matrix, self.ctm), pattern="", exact=exact)
 
     def adjusted(self, resolver: Resolver, parameters: Value) -> State:
         """With the parameters of a graphics state dictionary, as by ``gs``."""

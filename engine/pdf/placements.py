@@ -27,6 +27,7 @@ MAX_ANNOTATIONS_PER_PAGE = 1000
 _MAX_PAGE_TREE_DEPTH = 64
 _LETTER: Rect = (0.0, 0.0, 612.0, 792.0)
 _POINTS_PER_INCH = 72.0
+_SMALLEST_PT = 1e-6
 _HIDDEN_FLAGS = 2 | 32
 _WITHOUT_APPEARANCE = (pymupdf.mupdf.PDF_ANNOT_LINK, pymupdf.mupdf.PDF_ANNOT_POPUP)
 
@@ -191,7 +192,7 @@ def pixel_box_to_page(matrix: Matrix, box: Box, image_size: tuple[int, int]) -> 
 
 
 def placement_ppi(matrix: Matrix, image_size: tuple[int, int]) -> int | None:
-    """Resolution as drawn, in pixels per inch, the lower one of the two directions; ``None`` if drawn as a line.
+    """Resolution as drawn, in pixels per inch, the lower one of the two directions; ``None`` if drawn as a line or point.
 
     Args:
         matrix: of the image's placement.
@@ -199,7 +200,7 @@ def placement_ppi(matrix: Matrix, image_size: tuple[int, int]) -> int | None:
     """
     a, b, c, d, _, _ = matrix
     wide_pt, high_pt = math.hypot(a, b), math.hypot(c, d)
-    if not wide_pt or not high_pt:
+    if min(wide_pt, high_pt) < _SMALLEST_PT:
         return None
     return round(min(image_size[0] / wide_pt, image_size[1] / high_pt) * _POINTS_PER_INCH)
 

@@ -146,7 +146,7 @@ class PdfReader:
             label = page_label(self._doc, index)
             # Most of the time that a page takes goes into its text, which logos and icons have no need of.
             blocks = self._text(index) if any(_large(figure.placement) for figure in figures) else []
-        except ValueError as error:
+        except (ValueError, ArithmeticError) as error:
             return [], f"the page cannot be read: {error}"
         named = iter(figure_labels(blocks, [figure.placement for figure in figures if _large(figure.placement)]))
         names = [next(named) if _large(figure.placement) else None for figure in figures]

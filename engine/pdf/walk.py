@@ -192,7 +192,7 @@ class Walk:
             self._events[key] = self._scanned(xref, inner)
         if not self._events[key]:
             return
-        state = state._replace(ctm=multiply(matrix_of(self._resolver, entries), state.ctm), pattern="")
+        state = state.inside(matrix_of(self._resolver, entries))
         box = numbers(self._resolver.get(entries, "BBox"), 4)
         if box is not None:
             state = state.clipped(box_path(ordered(box)))

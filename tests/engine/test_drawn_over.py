@@ -182,3 +182,26 @@ def test_marks_make_another_finding_of_the_same_image(tmp_path):
     assert second.tiles < first.tiles
     assert len(examiner._memory) == 2
     assert [f.record.tiles for f in examined(tmp_path, page(DRAW), examiner)] == [first.tiles]
+
+
+@pytest.mark.parametrize(
+    ("before", "is_seen"),
+    [
+        ("q", False),
+        (f"q 0 0 m {'1 1 l ' * 2000} W n", True),
+        ("q BT 7 Tr /F 9 Tf (x) Tj ET", True),
+        ("q BT 0 Tr /F 9 Tf (x) Tj ET", False),
+    ],
+)
+def test_what_an_unknown_clip_cuts_hides_no_image(before, is_seen):
+    assert len(placed(f"{DRAW} {before} 90 390 420 320 re f Q")) == is_seen
+
+
+@pytest.mark.parametrize(("state", "is_seen"), [("/Half gs", True), ("/Multiply gs", True), ("", False)])
+def test_a_form_is_as_transparent_as_it_is_drawn_whatever_it_sets_inside(state, is_seen):
+    pdf = Pdf()
+    image = pdf.flate(400, 300, GREY.tobytes())
+    form = pdf.form("/Whole gs 90 390 420 320 re f", resources="/Resources <</ExtGState <</Whole <</ca 1>>>>>>")
+    known = f"/Resources <</XObject <</I {image} 0 R/F {form} 0 R>>{STATES}>>"
+    pdf.page(f"{DRAW} {state} /F Do", extra=f"/MediaBox [0 0 612 792]{known}")
+    assert len(PdfReader(pdf.build(), None, 10).page_images(0)[0]) == is_seen

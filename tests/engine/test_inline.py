@@ -7,6 +7,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 from decoding import GREY, LIMIT, H, W, decode_inline_image
+from examining import records, texture
 from pdf_factory import Pdf, encode
 from placing import page_placements
 
@@ -53,3 +54,15 @@ def test_an_inline_colour_space_may_be_named_in_the_resources():
     with pdf.open() as doc:
         (placement,) = page_placements(doc, 0)
         assert np.array_equal(decode_inline_image(doc, placement, LIMIT).grey, 255 - GREY)
+
+
+def test_inline_images_edge_to_edge_that_are_no_figure_are_images_of_their_own(tmp_path):
+    content = b""
+    for index in range(2):
+        data = texture(200, 200, index).tobytes()
+        content += b"q 200 0 0 200 %d 300 cm BI /W 200 /H 200 /CS /G /BPC 8 ID %s EI Q " % (200 * index, data)
+    pdf = Pdf()
+    pdf.page(content)
+    assert [(r.image.source, r.image.px, r.image.parts) for r in records(tmp_path, pdf)] == [
+        ("inline", (200, 200), 1)
+    ] * 2

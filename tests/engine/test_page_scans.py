@@ -78,3 +78,13 @@ def test_a_scan_in_strips_is_a_scan(tmp_path):
     found = records(tmp_path, pdf, all_images=False)
     assert {r.image.parts for r in found} == {8}
     assert Reason.PAGE_SCAN in {r.reason for r in found}
+
+
+def test_a_picture_that_fills_one_page_is_a_figure_where_it_does_not(tmp_path):
+    pdf = scan(printed())
+    image = next(number for number, body in pdf.objects.items() if b"/Image" in body)
+    pdf.page("q 300 0 0 400 50 50 cm /I Do Q", I=image)
+    pdf.page("q 300 0 0 400 90 90 cm /I Do Q", I=image)
+    found = records(tmp_path, pdf, all_images=False)
+    assert {(r.page, r.reason) for r in found} == {(1, Reason.PAGE_SCAN), (2, None), (3, Reason.DUPLICATE_OF)}
+    assert all(":2." in r.duplicate_of for r in found if r.page == 3)
