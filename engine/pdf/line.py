@@ -42,6 +42,9 @@ LONGEST_TOKEN = 100
 LONGEST_MESSAGE_BYTES = 1 << 20
 """A worker that was taken over may not make its supervisor run out of memory."""
 
+MOST_BYTES = 1 << 28
+"""All messages about one document together, apart from pixels: what is in them is kept until it is finished."""
+
 MOST_STAGES = 32
 """Stages whose times a document may report."""
 
@@ -157,9 +160,12 @@ class SupervisorEnd:
     def __init__(self, connection: Connection, ring: Ring) -> None:
         self.connection, self._ring = connection, ring
         self._to_release = 0
+        self._bytes_left, self._most_pixels = MOST_BYTES, 0
 
     def send_task(self, task: Task, *, at_once: bool = False) -> None:
         """Hand a document to the worker; ``at_once``: its messages are not to wait for each other."""
+        self._bytes_left = MOST_BYTES
+        self._most_pixels = task.max_pixels if task.send_pixels or task.send_figures else 0
         body = {"task": _TASK_VALUES(task), "at_once": at_once}
         self.connection.send_bytes(json.dumps(body).encode())
 
@@ -172,7 +178,11 @@ class SupervisorEnd:
             EOFError, OSError: the worker is gone.
             KeyError, TypeError, ValueError, RecursionError: the worker sent nonsense.
         """
-        rows = _typed(json.loads(self.connection.recv_bytes(LONGEST_MESSAGE_BYTES).decode()), list)
+        data = self.connection.recv_bytes(LONGEST_MESSAGE_BYTES)
+        self._bytes_left -= len(data)
+        if self._bytes_left < 0:
+            raise ValueError("more messages than a document may have")
+        rows = _typed(json.loads(data.decode()), list)
         if not rows:
             raise ValueError("no message")
         last = len(rows) - 1
@@ -200,7 +210,7 @@ class SupervisorEnd:
             images, figures, seconds = values
             if len(_typed(seconds, dict)) > MOST_STAGES:
                 raise ValueError("too many stages")
-            times = {stage: float(value) for stage, value in seconds.items()}
+            times = {stage: _number(value) for stage, value in seconds.items()}
             return Done(_whole(images), _whole(figures), times)
         if kind == "Ready":
             return Ready()
@@ -226,10 +236,12 @@ class SupervisorEnd:
             if not is_last:
                 raise ValueError("pixels before the last message")
             pixels = self._pixels(shape)
-        return Found(record, _typed(stratum, str), float(smoothness), tiles, pixels, token)
+        return Found(record, _typed(stratum, str), _number(smoothness), tiles, pixels, token)
 
     def _pixels(self, shape: Any) -> NDArray[np.uint8]:
         height, width = map(_whole, shape)
+        if height * width > self._most_pixels:
+            raise ValueError("more pixels than were asked for")
         return np.frombuffer(self.connection.recv_bytes(height * width), np.uint8).reshape(height, width)
 
     def release(self) -> None:
@@ -259,6 +271,19 @@ def _printable(value: Any, longest: int) -> str | None:
     if value is not None and (len(_typed(value, str)) > longest or not value.isprintable()):
         raise ValueError("a text that is too long or cannot be printed")
     return value  # type: ignore[no-any-return]
+
+
+def _number(value: Any) -> float:
+    """A number that every output can hold.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if type(value) is not float and type(value) is not int:
+        raise TypeError("a number expected")
+    if not -LARGEST < value < LARGEST:
+        raise ValueError("a number out of range")
+    return float(value)
 
 
 def _whole(value: Any) -> int:

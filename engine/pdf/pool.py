@@ -180,7 +180,7 @@ class Pool:
         return max(0.0, min(TICK_S, min(worker.deadline for worker in busy) - time.monotonic()))
 
     def _watch(self) -> None:
-        """Kill a worker that sends half a message and then nothing, on which the supervisor would wait for ever."""
+        """Kill a worker that sends half a message, or reads none: the supervisor would wait for it for ever."""
         while not self._left.wait(TICK_S):
             worker = self._heard
             if worker is not None and worker.deadline <= time.monotonic():
@@ -220,38 +220,47 @@ class Pool:
         worker.deadline = time.monotonic() + self.timeout_s + (0.0 if worker.ready else START_S)
         self._selector.register(worker.end.connection, selectors.EVENT_READ, worker)
         try:
-            worker.end.send_task(job.task, at_once=job.attempt > 1)
+            with self._watched(worker):
+                worker.end.send_task(job.task, at_once=job.attempt > 1)
         except OSError:
             worker.deadline = time.monotonic()  # it died while idle; found out on the next look at its pipe
+
+    @contextlib.contextmanager
+    def _watched(self, worker: _Worker) -> Iterator[None]:
+        """While this lasts a worker that keeps the supervisor waiting is killed at its deadline."""
+        self._heard = worker
+        try:
+            yield
+        finally:
+            self._heard = None
 
     def _listen(self, worker: _Worker) -> Iterator[Progressed]:
         job = worker.job
         if job is None:
             return
-        self._heard, began = worker, time.monotonic()
+        began = time.monotonic()
         try:
-            messages = worker.end.receive()
+            with self._watched(worker):
+                messages = worker.end.receive()
         except (EOFError, OSError, KeyError, TypeError, ValueError, RecursionError):
-            self._heard = None
             self._extend_deadlines(time.monotonic() - began, of_all_but=worker)
             late = worker.deadline <= time.monotonic()
             yield from self._give_up(worker, NoticeCode.TIMEOUT if late else NoticeCode.WORKER_CRASHED)
             return
-        self._heard = None
         self._extend_deadlines(time.monotonic() - began, of_all_but=worker)
         last = messages[-1]
-        if isinstance(last, wire.Ready):
+        if isinstance(last, wire.Ready) and not worker.ready:
             self._proved = worker.ready = True
             worker.deadline = time.monotonic() + self.timeout_s  # starting is not held against the document
             return
         if isinstance(last, wire.Done):
             self._selector.unregister(worker.end.connection)
-            worker.job, worker.deadline = None, float("inf")
+            worker.job, worker.deadline = None, time.monotonic() + START_S
             worker.served += 1
             if worker.served >= TASKS_PER_WORKER:
                 self._remove(worker)
         yield Progressed(job.key, job.attempt, messages, worker.serial)
-        with contextlib.suppress(OSError):  # it died meanwhile; found out on the next look at its pipe
+        with contextlib.suppress(OSError), self._watched(worker):  # if it died, the next look at its pipe tells
             worker.end.release()
 
     def _give_up(self, worker: _Worker, code: NoticeCode) -> Iterator[Progressed]:

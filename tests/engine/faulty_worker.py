@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from semscan.engine.pdf import worker
+from semscan.engine.pdf.packed import packing
 from semscan.engine.pdf.wire import Done, Found, Opened
 from semscan.engine.records import PanelRecord
 
@@ -48,6 +49,18 @@ class FaultyExaminer:
             time.sleep(3600)
         elif fault == "half":
             os.write(emit.__self__._connection.fileno(), b"\x00\x00\x03\xe8abc")  # 1000 bytes announced, 3 sent
+            time.sleep(3600)
+        elif fault == "ready":
+            while True:
+                emit.__self__._connection.send_bytes(b'[["Ready"]]')
+                time.sleep(0.5)
+        elif fault == "deaf":
+            record = PanelRecord(panel_id="a", doc_id="b", status="assessed")
+            row = json.dumps([["Found", packing(PanelRecord).pack(record), "lossless", 0, [0, 512], None, None]])
+            while True:
+                emit.__self__._connection.send_bytes(row.encode())
+        elif fault == "endless":
+            emit.__self__._connection.send_bytes(json.dumps([["Done", 0, 0, {"open": 10**400}]]).encode())
             time.sleep(3600)
         elif fault == "types":
             emit.__self__._connection.send_bytes(json.dumps([["Done", "a", 0, {}]]).encode())

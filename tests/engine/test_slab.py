@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from semscan.engine.pdf import line, wire
+from semscan.engine.pdf.packed import packing
 from semscan.engine.pdf.slab import Ring, allocate
 from semscan.engine.records import NoticeRecord, PanelRecord
 
@@ -98,6 +99,7 @@ def test_many_messages_do_not_wait_until_the_last_one():
 
 NOTED = ["Noted", ["warning", "page_damaged", "a.pdf", "words", 3]]
 DONE = ["Done", 0, 0, {}]
+UNSCORED = packing(PanelRecord).pack(PanelRecord(panel_id="p", doc_id="d", status="not_assessed"))
 
 
 @pytest.mark.parametrize(
@@ -115,6 +117,13 @@ DONE = ["Done", 0, 0, {}]
         [DONE, DONE],
         [["Ready"], NOTED],
         [["Done", 0, 0, {str(stage): 0.0 for stage in range(100)}]],
+        [["Done", 0, 0, {"open": 10**400}]],
+        [["Done", 0, 0, {"open": "1"}]],
+        [["Found", UNSCORED, "", 10**400, None, None, None]],
+        [["Found", UNSCORED, "", float("nan"), None, None, None]],
+        [["Found", UNSCORED, "", "1", None, None, None]],
+        [["Found", UNSCORED, "", 0, None, [1, 1], None]],
+        [["Whole", UNSCORED, [1, 1]]],
         [["Noted", ["warning", "page_damaged", "a.pdf", "words", 3, 4]]],
         [["Noted", ["warning", "page_damaged", "a.pdf", 7, 3]]],
         [["Named", None]],
@@ -133,6 +142,28 @@ def test_nonsense_from_a_worker_is_refused(rows):
     worker._connection.send_bytes(json.dumps(rows).encode())
     with pytest.raises((KeyError, TypeError, ValueError)):
         supervisor.receive()
+
+
+def test_only_so_many_messages_and_pixels_as_a_task_may_bring(monkeypatch):
+    worker, supervisor = ends(8)
+    task = wire.Task("a", "image/png", 16, 16, 128, 12, 10, True, 60.0, send_pixels=True)
+    record = PanelRecord(panel_id="p", doc_id="d", status="not_assessed")
+    supervisor.send_task(task)
+    worker.send(wire.Found(record, pixels=np.zeros((3, 4), np.uint8)))
+    assert supervisor.receive()[0].pixels.shape == (3, 4)
+    worker.send(wire.Found(record, pixels=np.zeros((13, 1), np.uint8)))
+    with pytest.raises(ValueError, match="pixels"):
+        supervisor.receive()
+    worker, supervisor = ends(8)
+    monkeypatch.setattr(line, "MOST_BYTES", 10_000)
+    for _ in range(2):  # the bound is that of each document
+        supervisor.send_task(task)
+        for _ in range(5):
+            worker.send(wire.Noted(NoticeRecord("warning", "page_damaged", "a.pdf", "x" * 1500)))
+            worker.send(wire.Ready())
+            supervisor.receive()
+    with pytest.raises(ValueError, match="messages"):
+        received(worker, supervisor, wire.Noted(NoticeRecord("warning", "page_damaged", "a.pdf", "x" * 2500)))
 
 
 def test_a_worker_cannot_name_more_tiles_than_its_slab_holds():
