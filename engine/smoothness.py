@@ -38,11 +38,10 @@ def smoothness(grey: NDArray[np.uint8]) -> float:
     """
     if min(grey.shape) < 3:
         raise ValueError(f"smoothness needs at least 3 x 3 pixels, not {grey.shape}")
-    centred = (grey ^ np.uint8(128)).view(np.int8)
-    squares, across, down = _neighbour_products(centred)
+    squares, across, down = _neighbour_products(grey)
     second = central = 0
-    for plane, (one, two) in ((centred, across), (centred.T, down)):
-        first, after_first, before_last, last = (plane[:, at].astype(np.int64) for at in (0, 1, -2, -1))
+    for plane, (one, two) in ((grey, across), (grey.T, down)):
+        first, after_first, before_last, last = (_centred(plane[:, at]).astype(np.int64) for at in (0, 1, -2, -1))
         before = squares - int(before_last @ before_last) - int(last @ last)
         here = squares - int(first @ first) - int(last @ last)
         after = squares - int(first @ first) - int(after_first @ after_first)
@@ -54,16 +53,23 @@ def smoothness(grey: NDArray[np.uint8]) -> float:
     return float(np.log((second / count + _FLOOR) / (central / 4 / count + _FLOOR)))
 
 
-def _neighbour_products(grey: NDArray[np.int8]) -> tuple[int, tuple[int, int], tuple[int, int]]:
+def _centred(grey: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """Grey levels less 128."""
+    return (grey ^ np.uint8(128)).view(np.int8)
+
+
+def _neighbour_products(grey: NDArray[np.uint8]) -> tuple[int, tuple[int, int], tuple[int, int]]:
     """Sums of ``x[i] x[i]``, and of ``x[i] x[i+1]`` and ``x[i] x[i+2]`` along rows and along columns.
 
-    All squares of differences are made of these. ``grey`` holds int8 values, grey levels less 128: differences are the
-    same, and products are small enough to be summed exactly in float32, in which they are fastest.
+    All squares of differences are made of these. They are taken of grey levels less 128: differences are the same, and
+    products are small enough to be summed exactly in float32, in which they are fastest.
     """
     height, width = grey.shape
     squares = across_one = across_two = down_one = down_two = 0
     for start in range(0, height, _ROWS):
-        block = grey[start : start + _ROWS + 2].astype(np.float32)  # two rows of overlap for the vertical products
+        block = _centred(grey[start : start + _ROWS + 2]).astype(
+            np.float32
+        )  # two rows of overlap for the vertical products
         rows = min(_ROWS, height - start)
         pixels = block.ravel()
         own = pixels[: rows * width]

@@ -18,6 +18,8 @@ from semscan.engine.geometry import Box
 FLATTEST_TILE = 2.0
 """Tiles whose grey levels spread less than this (standard deviation) hold no texture to score."""
 
+_EVERY_ROW = 8
+
 _LATTICE = 96
 """Tiles that dodge something start on a lattice with at most so many steps a side, so that its cost is bounded."""
 
@@ -116,16 +118,30 @@ def panel_tiles(
         uint8 [n, 1, tile_px, tile_px], n possibly 0.
     """
     tiles = cut_tiles(grey, clean_origins(box, tile_px, most, avoid), tile_px)
-    return tiles[_textured(tiles)]
+    textured = _textured(tiles)
+    return tiles if textured.all() else tiles[textured]
 
 
 def _textured(tiles: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether the grey levels of each tile spread enough; from whole sums, several times as fast as ``std``."""
-    pixels = tiles.reshape(len(tiles), math.prod(tiles.shape[1:])).astype(np.float64)
-    total, squares = pixels.sum(axis=1), np.einsum("ij,ij->i", pixels, pixels)
-    size = pixels.shape[1]
-    enough: NDArray[np.bool_] = size * squares - total * total >= (FLATTEST_TILE * size) ** 2
+    """Whether the grey levels of each tile spread enough.
+
+    Some of its pixels deviate from their own mean by no more than from that of the tile: where every few rows alone
+    deviate by what is asked of the whole tile, the others need not be read. The sums are of whole numbers, hence exact.
+    """
+    size = math.prod(tiles.shape[1:])
+    enough = _squared_deviations(tiles[:, :, ::_EVERY_ROW]) >= FLATTEST_TILE**2 * size
+    rest = np.flatnonzero(~enough)
+    if len(rest):
+        enough[rest] = _squared_deviations(tiles[rest]) >= FLATTEST_TILE**2 * size
     return enough
+
+
+def _squared_deviations(tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Sum of squared deviations of each tile's pixels from their mean, float64 [n]; much faster than ``var``."""
+    pixels = tiles.reshape(len(tiles), math.prod(tiles.shape[1:])).astype(np.float64)
+    total = pixels.sum(axis=1)
+    deviations: NDArray[np.float64] = np.einsum("ij,ij->i", pixels, pixels) - total * total / pixels.shape[1]
+    return deviations
 
 
 def _touch(one: Box, other: Box) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_WORD = 8
 _ROUNDS = 32
 """Far more rounds than any picture needs; a shape that needs more would come out in several parts."""
 
@@ -67,12 +68,10 @@ def connected(mask: NDArray[np.bool_], most_runs: int) -> Components | None:
     Returns:
         The components in the order of their first pixel; ``None`` when the mask falls into more runs than allowed.
     """
-    height, width = mask.shape
+    width = mask.shape[1]
     pitch = width + 1  # an empty column at the end keeps the rows apart
-    padded = np.zeros(height * pitch + 1, np.bool_)
-    padded[1:].reshape(height, pitch)[:, :width] = mask
-    edges = np.flatnonzero(padded[1:] != padded[:-1])
-    if len(edges) > 2 * most_runs:
+    edges = _edges(mask, 2 * most_runs)
+    if edges is None:
         return None
     first, behind = edges[::2], edges[1::2]
     count = len(first)
@@ -98,6 +97,28 @@ def connected(mask: NDArray[np.bool_], most_runs: int) -> Components | None:
     alone = (touching[upper] == 1) & (above[lower] == 1)
     area = np.bincount(label, end - start, len(roots)).astype(np.int64)
     return Components(row, start, end, label, boxes, area, np.stack([upper[alone], lower[alone]], axis=1))
+
+
+def _edges(mask: NDArray[np.bool_], most: int) -> NDArray[np.int64] | None:
+    """Where runs begin and where they have ended, in turn, in the mask with an empty column behind its last one.
+
+    Edges are rare: eight pixels at a time are looked at first. ``None`` when there are more than allowed.
+    """
+    height, width = mask.shape
+    size = height * (width + 1)
+    padded = np.empty(size + 1, np.bool_)
+    padded[0] = False
+    rows = padded[1:].reshape(height, width + 1)
+    rows[:, :width] = mask
+    rows[:, width] = False
+    changes = np.empty(-(-size // _WORD) * _WORD, np.bool_)
+    changes[size:] = False
+    np.not_equal(padded[1:], padded[:-1], out=changes[:size])
+    if np.count_nonzero(changes) > most:
+        return None
+    words = np.flatnonzero(changes.view(np.uint64) != 0)
+    found = np.flatnonzero(changes.reshape(-1, _WORD)[words])
+    return np.asarray(words[found // _WORD] * _WORD + found % _WORD)
 
 
 def _joined(count: int, upper: NDArray[np.int64], lower: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -36,6 +36,7 @@ _BLACKEST, _WHITEST = 12, 243
 _GROUND_BEYOND_PLAIN_EDGE = 0.3
 _JPEG_BLOCK_PX = 8
 _MOST_COLUMNS = 640
+_COLUMNS_AT_A_GLANCE, _GROUND_AT_A_GLANCE = 80, 0.75
 _NARROWEST_INSET_SHARE = 0.4
 # Lossless bars are exactly flat, JPEG bars ring around their text.
 _TOLERANCES = (2, 10, 24)
@@ -50,7 +51,11 @@ class _Strip:
 
     @property
     def shortest_px(self) -> int:
-        return max(_SHORTEST_PX, int(_SHORTEST_SHARE * self.panel_height_px))
+        return _shortest_bar_px(self.panel_height_px)
+
+
+def _shortest_bar_px(panel_height_px: int) -> int:
+    return max(_SHORTEST_PX, int(_SHORTEST_SHARE * panel_height_px))
 
 
 def trim_data_bar(grey: NDArray[np.uint8], box: Box) -> Box:
@@ -85,47 +90,85 @@ def trim_data_bar(grey: NDArray[np.uint8], box: Box) -> Box:
 
 def _is_one_level(edge: NDArray[np.uint8]) -> bool:
     """Whether most of a strip lies around one grey level."""
-    signed = edge.astype(np.int16)
-    near: NDArray[np.bool_] = np.abs(signed - np.int16(np.median(signed))) <= max(_TOLERANCES) // 2
-    return float(near.mean()) >= _GROUND_IN_EDGE_ROW
+    counts = np.bincount(edge.ravel(), minlength=256)
+    below = np.cumsum(counts)
+    median = int(np.searchsorted(below, [(edge.size - 1) // 2, edge.size // 2], "right").sum()) // 2
+    reach = max(_TOLERANCES) // 2
+    near = int(counts[max(0, median - reach) : median + reach + 1].sum())
+    return near / edge.size >= _GROUND_IN_EDGE_ROW
 
 
 def _bar_height(panel: NDArray[np.uint8]) -> int:
     """Height in pixels of a bar that begins at row 0 of ``panel``; 0 when there is none."""
     height, width = panel.shape
     outer = panel[: int(_TALLEST_SHARE * height) + 3]
-    thinned = _Strip(np.ascontiguousarray(outer[:, :: -(-width // _MOST_COLUMNS)]), height)
-    signed = thinned.grey.astype(np.int16)
-    for level in _ground_levels(thinned):
-        distance = np.abs(signed - level)
-        end = 0
-        if (_ground_shares(distance, max(_TOLERANCES)) >= _GROUND_IN_EDGE_ROW).any():  # otherwise none sees a bar
-            # The tightest tolerance tells a black bar from a black picture; the widest one sees over a line of text.
-            end = max(_end_of_bar(thinned, distance, level, tolerance) for tolerance in _TOLERANCES)
-        if end:
-            # The last block of a JPEG bar rings from the picture beside it; it still is bar.
-            fringe = (distance[end : end + _JPEG_BLOCK_PX] <= max(_TOLERANCES)).mean(axis=1)
-            return end + int(np.argmin(np.append(fringe >= _GROUND_IN_EDGE_ROW, False)))
-        end = _end_of_inset(thinned, distance, level)
-        if end:
+    step = -(-width // _MOST_COLUMNS)
+    glance = np.ascontiguousarray(outer[:, :: step * max(1, width // step // _COLUMNS_AT_A_GLANCE)])
+    edge = int(_LOWEST_START_SHARE * height)
+    strip: _Strip | None = None
+    for level in _ground_levels(np.ascontiguousarray(outer[: max(_SHORTEST_PX, edge), ::step])):
+        near = _near(glance, level, max(_TOLERANCES)).view(np.uint8).sum(axis=1, dtype=np.uint32)
+        bar = int(near.max()) >= _GROUND_AT_A_GLANCE * glance.shape[1]
+        inset = _may_hold_inset(_near(glance[: edge + _shortest_bar_px(height)], level, _TOLERANCES[1]))
+        if not bar and not inset:
+            continue
+        strip = strip or _Strip(np.ascontiguousarray(outer[:, ::step]), height)
+        if end := _end_in(strip, level):
             return end
     return 0
 
 
-def _ground_levels(strip: _Strip) -> list[int]:
+def _end_in(strip: _Strip, level: int) -> int:
+    """First row beyond a bar with a ground of this level, or beyond an inset; 0 when there is none."""
+    distance = _away(strip.grey, level)
+    end = 0
+    if (_ground_shares(distance, max(_TOLERANCES)) >= _GROUND_IN_EDGE_ROW).any():  # otherwise none sees a bar
+        # The tightest tolerance tells a black bar from a black picture; the widest one sees over a line of text.
+        end = max(_end_of_bar(strip, distance, level, tolerance) for tolerance in _TOLERANCES)
+    if end:
+        # The last block of a JPEG bar rings from the picture beside it; it still is bar.
+        fringe = (distance[end : end + _JPEG_BLOCK_PX] <= max(_TOLERANCES)).mean(axis=1)
+        return end + int(np.argmin(np.append(fringe >= _GROUND_IN_EDGE_ROW, False)))
+    return _end_of_inset(strip, distance, level)
+
+
+def _away(grey: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
+    """Distance of each pixel from a grey level."""
+    levels = np.full(grey.shape[1], level, np.uint8)  # NumPy is much slower with a single number here
+    return np.maximum(grey, levels) - np.minimum(grey, levels)
+
+
+def _near(grey: NDArray[np.uint8], level: int, tolerance: int) -> NDArray[np.bool_]:
+    """Which pixels are as near to a level as ``tolerance``; what is below the range wraps round to above it."""
+    lowest, highest = max(0, level - tolerance), min(255, level + tolerance)
+    near: NDArray[np.bool_] = grey - np.uint8(lowest) <= highest - lowest
+    return near
+
+
+def _may_hold_inset(near: NDArray[np.bool_]) -> bool:
+    """Whether a row of evenly spaced columns has a run of ground as long as one of the narrowest inset would leave."""
+    least = max(1, int(_NARROWEST_INSET_SHARE * near.shape[1]) - 1)
+    reached = 1
+    while reached < least:  # near[:, i]: a run of so many columns begins at i
+        more = min(reached, least - reached)
+        near = near[:, :-more] & near[:, more:]
+        reached += more
+    return bool(near.any())
+
+
+def _ground_levels(edge: NDArray[np.uint8]) -> list[int]:
     """Grey levels that the ground of a bar may have: the commonest one near the edge, then black and white."""
-    outer = strip.grey[: max(_SHORTEST_PX, int(_LOWEST_START_SHARE * strip.panel_height_px))]
-    commonest = int(np.bincount(outer.ravel(), minlength=256).argmax())
+    commonest = int(np.bincount(edge.ravel(), minlength=256).argmax())
     return [commonest] + [level for level in (0, 255) if abs(level - commonest) > _TOLERANCES[0]]
 
 
-def _ground_shares(distance: NDArray[np.int16], tolerance: int) -> NDArray[np.float64]:
+def _ground_shares(distance: NDArray[np.uint8], tolerance: int) -> NDArray[np.float64]:
     """Share of each row that is as near to the ground's level as ``tolerance``."""
     shares: NDArray[np.float64] = np.count_nonzero(distance <= tolerance, axis=1) / distance.shape[1]
     return shares
 
 
-def _end_of_bar(strip: _Strip, distance: NDArray[np.int16], level: int, tolerance: int) -> int:
+def _end_of_bar(strip: _Strip, distance: NDArray[np.uint8], level: int, tolerance: int) -> int:
     """First row beyond a bar with a ground of this level, 0 when no row makes a convincing end."""
     ground = _ground_shares(distance, tolerance)
     rows = np.arange(len(ground))
@@ -146,7 +189,7 @@ def _end_of_bar(strip: _Strip, distance: NDArray[np.int16], level: int, toleranc
     return 0
 
 
-def _is_bar(distance: NDArray[np.int16], ground: NDArray[np.float64], plain: bool) -> bool:
+def _is_bar(distance: NDArray[np.uint8], ground: NDArray[np.float64], plain: bool) -> bool:
     """Whether these rows look like text on a ground rather than like a dark or bright part of the picture.
 
     Args:
@@ -171,7 +214,7 @@ def _is_bar(distance: NDArray[np.int16], ground: NDArray[np.float64], plain: boo
     return bool((flat <= _FLATNESS).mean() >= _FLAT_SHARE and ((flat <= _FLATNESS).mean(axis=1) >= 0.5).all())
 
 
-def _end_of_inset(strip: _Strip, distance: NDArray[np.int16], level: int) -> int:
+def _end_of_inset(strip: _Strip, distance: NDArray[np.uint8], level: int) -> int:
     """First row beyond a box of ground that is narrower than the picture, 0 when there is none."""
     near = distance <= _TOLERANCES[1]
     width = near.shape[1]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.figures.components import Components, connected
+from semscan.engine.figures.views import chroma
 from semscan.engine.geometry import Box
 
 MARGIN_PX = 4
@@ -84,15 +85,15 @@ def find_overlays(grey: NDArray[np.uint8], box: Box, colour: NDArray[np.uint8] |
     panel = grey[box.y0 : box.y1, box.x0 : box.x1]
     corner = np.array([box.x0, box.y0] * 2)
     found = []
-    for lit in (panel, 255 - panel):
-        runs = connected(lit >= _WHITE, _MOST_RUNS)
+    for white in (True, False):
+        runs = connected(_lit(panel, _WHITE, white), _MOST_RUNS)
         if runs is None:  # noise reaches that level, but hardly the last one, at which most things are drawn
-            runs = connected(lit >= _PUREST, _MOST_RUNS)
+            runs = connected(_lit(panel, _PUREST, white), _MOST_RUNS)
         if runs is not None:
-            sides = runs.boxes[:, 2:] - runs.boxes[:, :2]
-            runs = runs.only((runs.area >= _LEAST_AREA_PX) & (sides.max(axis=1, initial=0) >= _LEAST_SIDE_PX))
+            wide, high = (runs.boxes[:, at + 2] - runs.boxes[:, at] >= _LEAST_SIDE_PX for at in (0, 1))
+            runs = runs.only((runs.area >= _LEAST_AREA_PX) & (wide | high))
         if runs is not None and len(runs):
-            marks = _measured(lit, runs)
+            marks = _measured(np.ascontiguousarray(panel) if white else ~panel, runs)
             found.append(_boxes(runs, marks, _drawn(marks, panel.shape)) + corner)
     if colour is not None:
         found.append(_coloured(colour, box, max(1, round(grey.shape[0] / colour.shape[0]))))
@@ -114,42 +115,55 @@ def covered_share(box: Box, covers: Sequence[Box]) -> float:
     return float(np.count_nonzero(mask)) / mask.size
 
 
+def _lit(panel: NDArray[np.uint8], level: int, white: bool) -> NDArray[np.bool_]:
+    """Where something white may be, or something black that is as far from black."""
+    lit: NDArray[np.bool_] = panel >= level if white else panel <= 255 - level
+    return lit
+
+
 def _measured(lit: NDArray[np.uint8], runs: Components) -> _Marks:
     """The components that are large and sharp enough to be drawn; ``lit`` is bright where something may be."""
     height, width = lit.shape
-    middle = (runs.start + runs.end) // 2
-    outline, fall = np.zeros(len(runs)), np.zeros(len(runs))
-    for dy, dx, x in ((0, -1, runs.start), (0, 1, runs.end - 1), (-1, 0, middle), (1, 0, middle)):
-        y_far, x_far = runs.row + dy * _REACH_PX, x + dx * _REACH_PX
-        inside = (y_far >= 0) & (y_far < height) & (x_far >= 0) & (x_far < width)
-        y_far, x_far = np.where(inside, y_far, runs.row), np.where(inside, x_far, x)
-        inside &= lit[np.where(inside, runs.row + dy, runs.row), np.where(inside, x + dx, x)] < _WHITE
-        outline += runs.sums(inside)
-        fall += runs.sums(inside & (lit[y_far, x_far] <= _WHITE - _STEP))
-    sharp = fall / np.maximum(outline, 1)
+    pixels = lit.ravel()
+    at = runs.row * width
+    first, last, middle = at + runs.start, at + (runs.end - 1), at + (runs.start + runs.end) // 2
+    outline = np.zeros(len(runs.row), np.int8)
+    fall = np.zeros_like(outline)
+    for inside, place, beyond in (
+        (runs.start >= _REACH_PX, first, -1),
+        (runs.end <= width - _REACH_PX, last, 1),
+        (runs.row >= _REACH_PX, middle, -width),
+        (runs.row < height - _REACH_PX, middle, width),
+    ):
+        # What is not inside counts for nothing, so any pixel will do there.
+        outer = inside & (pixels.take(place + beyond, mode="clip") < _WHITE)
+        outline += outer
+        fall += outer & (pixels.take(place + _REACH_PX * beyond, mode="clip") <= _WHITE - _STEP)
+    sharp = runs.sums(fall) / np.maximum(runs.sums(outline), 1)
     keep = sharp >= _RULED_SHARP
+    index = np.flatnonzero(keep)
+    if len(index) < len(keep):
+        runs, sharp = runs.only(keep), sharp[keep]
     one, other = runs.next_of.T
     change = np.abs(runs.start[one] - runs.start[other]) + np.abs(runs.end[one] - runs.end[other])
     pairs = np.bincount(runs.label[one], minlength=len(runs))
     ragged = np.bincount(runs.label[one], np.minimum(change, 8), len(runs)) / np.maximum(pairs, 1)
     return _Marks(
-        index=np.flatnonzero(keep),
-        boxes=runs.boxes[keep],
-        area=runs.area[keep].astype(np.float64),
-        sharp=sharp[keep],
-        ragged=ragged[keep],
-        plain=_plain(lit, runs)[keep],
-        framed=_framed(runs)[keep],
+        index=index,
+        boxes=runs.boxes,
+        area=runs.area.astype(np.float64),
+        sharp=sharp,
+        ragged=ragged,
+        plain=_plain(pixels, width, runs),
+        framed=_framed(runs),
     )
 
 
-def _plain(lit: NDArray[np.uint8], runs: Components) -> NDArray[np.float64]:
+def _plain(pixels: NDArray[np.uint8], width: int, runs: Components) -> NDArray[np.float64]:
     lengths = runs.end - runs.start
-    place = np.arange(int(lengths.sum())) + np.repeat(
-        runs.row * lit.shape[1] + runs.start - np.cumsum(lengths) + lengths, lengths
-    )
-    white = np.concatenate(([0], np.cumsum(lit.ravel()[place] >= _WHITE + 10)))
     ends = np.cumsum(lengths)
+    place = np.arange(int(lengths.sum())) + np.repeat(runs.row * width + runs.start - ends + lengths, lengths)
+    white = np.concatenate(([0], np.cumsum(pixels[place] >= _WHITE + 10)))
     return runs.sums(white[ends] - white[ends - lengths]) / runs.area
 
 
@@ -203,7 +217,7 @@ def _drawn(marks: _Marks, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     index = np.flatnonzero(letters)
     # The largest ones may be a margin or the ground of a label.
     saturated = np.sort(marks.area[~ruled])[:-_MARGINS].sum() > _SATURATED * height * width
-    if len(index) <= _MOST_CANDIDATES and not saturated:
+    if 0 < len(index) <= _MOST_CANDIDATES and not saturated:
         at_least = 2 + (specks > _MANY_SPECKS) + (specks > 4 * _MANY_SPECKS)
         drawn[index] = _chains(marks.boxes[index], strong[index], at_least)
     if specks <= _MANY_SPECKS:
@@ -216,20 +230,22 @@ def _drawn(marks: _Marks, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         smooth = (marks.ragged <= 1.3) & (marks.sharp >= 0.85) & (marks.area >= 40)
         smooth |= (marks.ragged <= 3) & (marks.plain >= 0.85) & (marks.area >= 100) & (specks <= _FEW_SPECKS)
         drawn |= clear & smooth & slim
-    if len(drawn) <= _MOST_CANDIDATES:
-        beside = _beside(marks.boxes)
-        drawn |= letters & (beside & drawn & (marks.height <= 0.25 * height)).any(axis=1)
+    low = np.flatnonzero(drawn & (marks.height <= 0.25 * height))
+    more = np.flatnonzero(letters & ~drawn)
+    if len(drawn) <= _MOST_CANDIDATES and len(low) and len(more):
+        drawn[more] = _beside(marks.boxes[more], marks.boxes[low]).any(axis=1)
     return drawn
 
 
-def _beside(boxes: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _beside(boxes: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which boxes stand so close beside which others of about their height that they may be one word."""
-    x0, y0, x1, y1 = (boxes[:, k] for k in range(4))
-    tall = y1 - y0
-    shared = np.minimum(y1[:, None], y1) - np.maximum(y0[:, None], y0)
-    gap = np.maximum(x0[:, None], x0) - np.minimum(x1[:, None], x1)
-    close: NDArray[np.bool_] = (2 * shared >= np.minimum(tall[:, None], tall)) & (2 * gap <= tall)
-    return close & (2 * tall >= tall[:, None]) & (3 * tall[:, None] >= tall)
+    x0, y0, x1, y1 = (boxes[:, k, None] for k in range(4))
+    other_x0, other_y0, other_x1, other_y1 = (others[:, k] for k in range(4))
+    tall, other_tall = y1 - y0, other_y1 - other_y0
+    shared = np.minimum(y1, other_y1) - np.maximum(y0, other_y0)
+    gap = np.maximum(x0, other_x0) - np.minimum(x1, other_x1)
+    close: NDArray[np.bool_] = (2 * shared >= np.minimum(tall, other_tall)) & (2 * gap <= other_tall)
+    return close & (2 * other_tall >= tall) & (3 * tall >= other_tall)
 
 
 def _chains(boxes: NDArray[np.int64], strong: NDArray[np.bool_], at_least: int) -> NDArray[np.bool_]:
@@ -256,8 +272,9 @@ def _coloured(colour: NDArray[np.uint8], box: Box, scale: int) -> NDArray[np.int
     """Boxes around coloured parts, unless so much is coloured that it is the picture itself."""
     x0, y0 = box.x0 // scale, box.y0 // scale
     part = colour[y0 : -(-box.y1 // scale), x0 : -(-box.x1 // scale)]
-    mask = part.max(axis=2) - part.min(axis=2) >= _COLOURED
-    runs = connected(mask, _MOST_RUNS) if mask.mean() <= _MOST_COLOURED_SHARE else None
+    mask = chroma(part) >= _COLOURED
+    few = np.count_nonzero(mask) <= _MOST_COLOURED_SHARE * mask.size
+    runs = connected(mask, _MOST_RUNS) if few else None
     if runs is None:
         return np.empty((0, 4), np.int64)
     # Run by run: the box of a slanted line or a circle would hold mostly picture.

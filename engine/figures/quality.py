@@ -9,11 +9,13 @@ there: reducing leaves hardly a trace, and doubling or a factor of 1.6 one that 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.figures.overlays import covered_share
+from semscan.engine.figures.views import chroma
 from semscan.engine.geometry import Box
 from semscan.engine.records import QualityRecord
 
@@ -30,6 +32,9 @@ _SAME_PERIOD = 0.01
 _BLOCK_WIDTH = 0.014
 _COLOURED = 9
 _COLOUR_SIDE = 64
+_FREQUENCY = np.arange(_SPECTRUM // 2 + 1) / _SPECTRUM
+_GRID = np.abs(_FREQUENCY[:, None] - np.arange(1, 5) / 8) <= _BLOCK_WIDTH
+_FREE = (_FREQUENCY >= _LOWEST) & ~_GRID.any(axis=1)
 
 
 def quality_of(
@@ -45,60 +50,85 @@ def quality_of(
         lossless: whether it is stored without loss, so that a trace of JPEG's blocks is one of an earlier form.
     """
     panel = grey[box.y0 : box.y1, box.x0 : box.x1]
-    ends = np.count_nonzero(panel == 0) + np.count_nonzero(panel == 255)
-    period, blocky = _traces(tiles) if len(tiles) else (None, False)
+    rows = panel[::_EVERY_ROW]
+    ends = np.count_nonzero(rows + np.uint8(1) <= 1)  # 255 becomes 0, and 0 becomes 1
+    spectra = _spectra(tiles) if len(tiles) else None
     return QualityRecord(
         annotated=round(covered_share(box, covers), 3),
-        saturated=round(float(ends) / panel.size, 3),
+        saturated=round(float(ends) / rows.size, 3),
         flat=round(_flat_share(panel), 3),
-        resampling_period_px=period,
-        earlier_jpeg=True if lossless and blocky else None,
+        resampling_period_px=_period(*spectra) if spectra else None,
+        earlier_jpeg=True if lossless and spectra and all(_is_blocky(spectrum) for spectrum in spectra) else None,
     )
 
 
 def is_coloured(view: NDArray[np.uint8]) -> bool:
     """Whether colour lies over more than half of a view, uint8 [h, w, 3]; electrons have none."""
     thin = view[:: max(1, view.shape[0] // _COLOUR_SIDE), :: max(1, view.shape[1] // _COLOUR_SIDE)]
-    return bool(np.median(thin.max(axis=2) - thin.min(axis=2)) >= _COLOURED)
+    return bool(np.median(chroma(thin)) >= _COLOURED)
 
 
 def _flat_share(panel: NDArray[np.uint8]) -> float:
     """Share without texture of a sample of blocks, spread over the panel."""
-    rows, columns = (np.linspace(0, side - _BLOCK_PX, min(_BLOCKS_PER_SIDE, side // _BLOCK_PX)) for side in panel.shape)
-    windows = np.lib.stride_tricks.sliding_window_view(panel, (_BLOCK_PX, _BLOCK_PX))
-    blocks = windows[np.ix_(rows.astype(np.intp), columns.astype(np.intp))].reshape(-1, _BLOCK_PX**2)
-    return float((blocks.std(axis=1, dtype=np.float32) < _FLAT_BLOCK).mean())
+    starts = (np.linspace(0, side - _BLOCK_PX, min(_BLOCKS_PER_SIDE, side // _BLOCK_PX)) for side in panel.shape)
+    rows, columns = ((start.astype(np.intp)[:, None] + np.arange(_BLOCK_PX)).ravel() for start in starts)
+    picked = panel[rows].take(columns, axis=1).astype(np.float32).reshape(-1, _BLOCK_PX, len(columns))
+    blocks = picked.reshape(len(picked), _BLOCK_PX, -1, _BLOCK_PX).transpose(0, 2, 1, 3).reshape(-1, _BLOCK_PX**2)
+    # 256 squares of grey levels add up to less than 2^24: the sums are exact.
+    total, squares = blocks.sum(axis=1, dtype=np.float64), np.einsum("ij,ij->i", blocks, blocks).astype(np.float64)
+    size = blocks.shape[1]
+    return float((size * squares - total * total < (_FLAT_BLOCK * size) ** 2).mean())
 
 
-def _traces(tiles: NDArray[np.uint8]) -> tuple[float | None, bool]:
-    """Period of an enlargement in px, if plain, and whether JPEG's blocks are plain."""
-    across = _spectrum(tiles[:, 0])
-    down = _spectrum(tiles[:, 0].transpose(0, 2, 1))
-    frequency = np.arange(across.size) / _SPECTRUM
-    grid = np.abs(frequency[:, None] - np.arange(1, 5) / 8) <= _BLOCK_WIDTH
-    blocky = all(
-        min(float(spectrum[near].max()) for near in grid.T[:3]) >= _PLAIN_PEAK / 2 * float(np.median(spectrum))
-        for spectrum in (across, down)
-    )
-    free = (frequency >= _LOWEST) & ~grid.any(axis=1)
+def _spectra(tiles: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Spectra across and down."""
+    across = tiles[:, 0, ::_EVERY_ROW].astype(np.int16)
+    down = tiles[:, 0, :, ::_EVERY_ROW].transpose(0, 2, 1).astype(np.int16, order="C")
+    return _spectrum(across), _spectrum(down)
+
+
+def _is_blocky(spectrum: NDArray[np.float64]) -> bool:
+    """Whether JPEG's blocks are plain."""
+    return min(float(spectrum[near].max()) for near in _GRID.T[:3]) >= _PLAIN_PEAK / 2 * _median(spectrum)
+
+
+def _period(across: NDArray[np.float64], down: NDArray[np.float64]) -> float | None:
+    """Period of an enlargement in px, if plain."""
     peaks = []
     for spectrum in (across, down):
-        place = int(np.where(free, spectrum, 0).argmax())
+        place = int(np.where(_FREE, spectrum, 0).argmax())
         around = spectrum[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1]
-        if spectrum[place] < _PLAIN_PEAK * float(np.median(around)):
-            return None, blocky
-        peaks.append(float(frequency[place]))
-    if abs(peaks[0] - peaks[1]) > _SAME_PERIOD:
-        return None, blocky
-    return round(2 / sum(peaks), 2), blocky
+        if spectrum[place] < _PLAIN_PEAK * _median(around):
+            return None
+        peaks.append(float(_FREQUENCY[place]))
+    return round(2 / sum(peaks), 2) if abs(peaks[0] - peaks[1]) <= _SAME_PERIOD else None
 
 
-def _spectrum(tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean power spectrum of the size of second differences along rows, averaged down the columns."""
-    rows = tiles[:, ::_EVERY_ROW].astype(np.int16)
-    bend = np.abs(2 * rows[:, :, 1:-1] - rows[:, :, :-2] - rows[:, :, 2:])
-    size = np.minimum(bend, _LARGEST_STEP).mean(axis=1)
-    wave = (size - size.mean(axis=1, keepdims=True)) * np.hanning(size.shape[1])
+def _median(values: NDArray[np.float64]) -> float:
+    """As NumPy's, in a tenth of the time for a few."""
+    ordered = np.sort(values)
+    return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+
+
+@lru_cache(maxsize=4)
+def _window(length: int) -> NDArray[np.float64]:
+    return np.hanning(length)
+
+
+def _spectrum(rows: NDArray[np.int16]) -> NDArray[np.float64]:
+    """Mean power spectrum of the size of second differences along rows, averaged down the columns.
+
+    Args:
+        rows: int16 [n, rows, T], of n tiles.
+    """
+    bend = rows[:, :, 1:-1] * np.int16(2)
+    bend -= rows[:, :, :-2]
+    bend -= rows[:, :, 2:]
+    np.abs(bend, out=bend)
+    np.clip(bend, 0, _LARGEST_STEP, out=bend)  # several times as fast as np.minimum with a single number
+    # The sums fit: at most 32 from each of a thousand rows.
+    size = np.add.reduce(bend, axis=1, dtype=np.int16) / bend.shape[1]
+    wave = (size - size.mean(axis=1, keepdims=True)) * _window(size.shape[1])
     power = np.abs(np.fft.rfft(wave, _SPECTRUM, axis=1)) ** 2
     share = power / (power[:, _SPECTRUM // 16 :].mean(axis=1, keepdims=True) + 1e-9)
     spectrum: NDArray[np.float64] = share.mean(axis=0)

@@ -145,15 +145,18 @@ _TABLE = _pattern_table()
 
 def _patterns(picture: NDArray[np.uint8]) -> list[float]:
     """Shares of the local binary patterns."""
-    centre = picture[1:-1:_STEP, 1:-1]
     height, width = picture.shape
-    code = (picture[0 : height - 2 : _STEP, 0 : width - 2] >= centre).view(np.uint8)
-    bit_set = np.empty_like(code)
-    # Once around the centre, so that neighbouring bits are neighbouring pixels.
-    for bit, (dy, dx) in enumerate([(0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0)], 1):
-        neighbour = picture[dy : height - 2 + dy : _STEP, dx : width - 2 + dx]
-        np.greater_equal(neighbour, centre, out=bit_set.view(np.bool_))
-        np.left_shift(bit_set, np.uint8(bit), out=bit_set)
-        np.bitwise_or(code, bit_set, out=code)
-    shares: list[float] = (np.bincount(code.ravel(), minlength=256) / code.size @ _TABLE).tolist()
+    # Lines of pixels laid end to end are compared at once; what then spans two lines is left out of the count.
+    above, line, below = (picture[dy : height - 2 + dy : _STEP].ravel() for dy in range(3))
+    size = len(line) - 2
+    centre = line[1 : 1 + size]
+    code, bit_set = np.zeros(len(line), np.uint8), np.empty(size, np.bool_)
+    # Once around the centre, so that neighbouring bits are neighbouring pixels; the highest bit comes first.
+    around = ((line, 0), (below, 0), (below, 1), (below, 2), (line, 2), (above, 2), (above, 1), (above, 0))
+    for neighbours, dx in around:
+        np.greater_equal(neighbours[dx : dx + size], centre, out=bit_set)
+        code[:size] += code[:size]
+        code[:size] |= bit_set.view(np.uint8)
+    codes = code.reshape(-1, width)[:, : width - 2]
+    shares: list[float] = (np.bincount(codes.ravel(), minlength=256) / codes.size @ _TABLE).tolist()
     return shares

@@ -78,23 +78,29 @@ def colour_summary(colour: NDArray[np.uint8]) -> NDArray[np.float32]:
     """
     thin = colour[:: max(1, colour.shape[0] // _COLOUR_SIDE), :: max(1, colour.shape[1] // _COLOUR_SIDE)]
     pixels = thin.reshape(-1, 3).astype(np.float32)
-    brightest = pixels.max(axis=1)
-    chroma = brightest - pixels.min(axis=1)
+    strength = chroma(thin).ravel().astype(np.float32)
+    brightest = np.maximum(np.maximum(pixels[:, 0], pixels[:, 1]), pixels[:, 2])
     # Two opponent axes; their mean vector is long when one tint lies over the whole picture.
     opponent = np.stack([pixels[:, 0] - pixels[:, 1], (pixels[:, 0] + pixels[:, 1]) / 2 - pixels[:, 2]], axis=1)
     total = float(np.hypot(opponent[:, 0], opponent[:, 1]).sum())
     unity = float(np.hypot(*opponent.sum(axis=0))) / total if total > len(pixels) else 0.0
     return np.array(
         [
-            float(np.median(chroma)) / 16,
-            float(np.log1p(chroma.mean())),
-            float((chroma > _COLOURED).mean()),
+            float(np.median(strength)) / 16,
+            float(np.log1p(strength.mean())),
+            float((strength > _COLOURED).mean()),
             unity,
-            float(np.log1p(chroma.std())),
-            float(np.mean(chroma > 0.5 * brightest + 8)),
+            float(np.log1p(strength.std())),
+            float(np.mean(strength > 0.5 * brightest + 8)),
         ],
         np.float32,
     )
+
+
+def chroma(colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The largest of R, G and B less the smallest, uint8 [h, w]; several times as fast as reducing the last axis."""
+    red, green, blue = (colour[..., band] for band in range(3))
+    return np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
 
 
 def is_coloured(summary: NDArray[np.float32]) -> bool:
@@ -113,8 +119,12 @@ def _thumb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Each pixel is the mean of a grid of 3 x 3 pixels spread over its cell."""
     steps = (np.arange(_SAMPLES * THUMB_PX) + 0.5) / (_SAMPLES * THUMB_PX)
     rows, columns = ((steps * side).astype(np.intp) for side in grey.shape)
-    fine = grey.take(rows, axis=0).take(columns, axis=1)
-    return _means(fine, _SAMPLES)
+    fine = grey.take(rows, axis=0)
+    lines = np.add(fine[0::_SAMPLES], fine[1::_SAMPLES], dtype=np.uint16) + fine[2::_SAMPLES]
+    points = lines.take(columns, axis=1)
+    total = points[:, 0::_SAMPLES] + points[:, 1::_SAMPLES] + points[:, 2::_SAMPLES]
+    means: NDArray[np.uint8] = (total // _SAMPLES**2).astype(np.uint8)
+    return means
 
 
 def _square(grey: NDArray[np.uint8], centre: tuple[float, float], pitch: int) -> NDArray[np.uint8]:
