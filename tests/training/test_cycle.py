@@ -13,13 +13,7 @@ from semscan.training.nets.cyclegan import PatchDiscriminator, ResnetGenerator
 from semscan.training.place import Place
 from semscan.training.rundir import load_checkpoint
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def recipe(steps, **change):

@@ -31,13 +31,7 @@ from semscan.training.rundir import load_checkpoint
 SMALL = UNetSpec(width=8, multiples=(1, 2), blocks=1, attention=(1,), heads=2, patch=2)
 CPU = Place(torch.device("cpu"))
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def discs(count=16, size=32):

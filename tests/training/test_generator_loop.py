@@ -31,13 +31,7 @@ SETTINGS = {
 }
 STEPS_TO_LEARN = {"dcgan": 220, "fastgan": 60, "stylegan2_ada": 60, "blotgan": 30}
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def small_recipe(name, *more):

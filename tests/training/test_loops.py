@@ -16,13 +16,7 @@ from semscan.training.nets.npr import load_detector
 from semscan.training.pairs import Pool
 from semscan.training.rundir import Stats, load_checkpoint, open_run
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def crops_pool(smooth=False):
