@@ -67,9 +67,8 @@ def _neighbour_products(grey: NDArray[np.uint8]) -> tuple[int, tuple[int, int], 
     height, width = grey.shape
     squares = across_one = across_two = down_one = down_two = 0
     for start in range(0, height, _ROWS):
-        block = _centred(grey[start : start + _ROWS + 2]).astype(
-            np.float32
-        )  # two rows of overlap for the vertical products
+        # Two rows of overlap for the vertical products.
+        block = _centred(grey[start : start + _ROWS + 2]).astype(np.float32)
         rows = min(_ROWS, height - start)
         pixels = block.ravel()
         own = pixels[: rows * width]

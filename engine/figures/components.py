@@ -59,18 +59,25 @@ class Components:
 
 
 def connected(mask: NDArray[np.bool_], most_runs: int) -> Components | None:
-    """Components of a mask, eight neighbours a pixel.
+    """Components of a mask, bool [h, w], eight neighbours a pixel; otherwise as :func:`connected_where`."""
+    return connected_where(np.not_equal, mask, False, most_runs)
+
+
+def connected_where(compare: np.ufunc, pixels: NDArray[np.generic], level: int, most_runs: int) -> Components | None:
+    """Components of the pixels that compare with a level, eight neighbours a pixel.
 
     Args:
-        mask: bool [h, w].
+        compare: ``np.greater_equal``, say.
+        pixels: [h, w].
+        level: what pixels are compared with.
         most_runs: limit that keeps the cost bounded.
 
     Returns:
-        The components in the order of their first pixel; ``None`` when the mask falls into more runs than allowed.
+        The components in the order of their first pixel; ``None`` when they are made of more runs than allowed.
     """
-    width = mask.shape[1]
+    width = pixels.shape[1]
     pitch = width + 1  # an empty column at the end keeps the rows apart
-    edges = _edges(mask, 2 * most_runs)
+    edges = _edges(compare, pixels, level, 2 * most_runs)
     if edges is None:
         return None
     first, behind = edges[::2], edges[1::2]
@@ -99,25 +106,27 @@ def connected(mask: NDArray[np.bool_], most_runs: int) -> Components | None:
     return Components(row, start, end, label, boxes, area, np.stack([upper[alone], lower[alone]], axis=1))
 
 
-def _edges(mask: NDArray[np.bool_], most: int) -> NDArray[np.int64] | None:
-    """Where runs begin and where they have ended, in turn, in the mask with an empty column behind its last one.
+def _edges(compare: np.ufunc, pixels: NDArray[np.generic], level: int, most: int) -> NDArray[np.int64] | None:
+    """Where runs begin and where they have ended, in turn, in the pixels with an empty column behind the last one.
 
     Edges are rare: eight pixels at a time are looked at first. ``None`` when there are more than allowed.
     """
-    height, width = mask.shape
+    height, width = pixels.shape
     size = height * (width + 1)
     padded = np.empty(size + 1, np.bool_)
     padded[0] = False
     rows = padded[1:].reshape(height, width + 1)
-    rows[:, :width] = mask
+    compare(pixels, level, out=rows[:, :width])
     rows[:, width] = False
     changes = np.empty(-(-size // _WORD) * _WORD, np.bool_)
     changes[size:] = False
     np.not_equal(padded[1:], padded[:-1], out=changes[:size])
-    if np.count_nonzero(changes) > most:
-        return None
     words = np.flatnonzero(changes.view(np.uint64) != 0)
+    if len(words) > most:
+        return None
     found = np.flatnonzero(changes.reshape(-1, _WORD)[words])
+    if len(found) > most:
+        return None
     return np.asarray(words[found // _WORD] * _WORD + found % _WORD)
 
 

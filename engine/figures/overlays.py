@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.figures.components import Components, connected
+from semscan.engine.figures.components import Components, connected, connected_where
 from semscan.engine.figures.views import chroma
 from semscan.engine.geometry import Box
 
@@ -86,9 +86,9 @@ def find_overlays(grey: NDArray[np.uint8], box: Box, colour: NDArray[np.uint8] |
     corner = np.array([box.x0, box.y0] * 2)
     found = []
     for white in (True, False):
-        runs = connected(_lit(panel, _WHITE, white), _MOST_RUNS)
+        runs = _extremes(panel, _WHITE, white)
         if runs is None:  # noise reaches that level, but hardly the last one, at which most things are drawn
-            runs = connected(_lit(panel, _PUREST, white), _MOST_RUNS)
+            runs = _extremes(panel, _PUREST, white)
         if runs is not None:
             wide, high = (runs.boxes[:, at + 2] - runs.boxes[:, at] >= _LEAST_SIDE_PX for at in (0, 1))
             runs = runs.only((runs.area >= _LEAST_AREA_PX) & (wide | high))
@@ -115,10 +115,11 @@ def covered_share(box: Box, covers: Sequence[Box]) -> float:
     return float(np.count_nonzero(mask)) / mask.size
 
 
-def _lit(panel: NDArray[np.uint8], level: int, white: bool) -> NDArray[np.bool_]:
-    """Where something white may be, or something black that is as far from black."""
-    lit: NDArray[np.bool_] = panel >= level if white else panel <= 255 - level
-    return lit
+def _extremes(panel: NDArray[np.uint8], level: int, white: bool) -> Components | None:
+    """What is at least as bright as a level, or as dark as its opposite; ``None`` when that is too much."""
+    if white:
+        return connected_where(np.greater_equal, panel, level, _MOST_RUNS)
+    return connected_where(np.less_equal, panel, 255 - level, _MOST_RUNS)
 
 
 def _measured(lit: NDArray[np.uint8], runs: Components) -> _Marks:

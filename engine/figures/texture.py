@@ -9,6 +9,7 @@ binary patterns follow Ojala, Pietikäinen and Mäenpää (2002), the rotation-i
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,9 +59,8 @@ def texture_summary(views: Views) -> NDArray[np.float32]:
         shown = picture.astype(np.float32)
         spread = _variance(shown.ravel()) ** 0.5 + 0.5
         spreads.append(math.log(spread))
-        sums = _integral(shown)
         for radius in radii:
-            values += _details(shown, sums, radius, spread)
+            values += _details(shown, radius, spread)
     for picture in (thumb, native, middle):
         values += _patterns(picture)
     return np.array(values + spreads, np.float32)
@@ -84,24 +84,22 @@ def _levels(thumb: NDArray[np.uint8]) -> list[float]:
     return [*((quantiles[1:-1] - quantiles[0]) / span).tolist(), *ground]
 
 
-def _integral(shown: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sums over everything above and to the left; exact, because the sums are whole numbers below 2^24."""
-    sums = np.zeros((shown.shape[0] + 1, shown.shape[1] + 1), np.float32)
-    np.cumsum(shown, axis=0, out=sums[1:, 1:])
-    np.cumsum(sums[1:, 1:], axis=1, out=sums[1:, 1:])
-    return sums
+@lru_cache(maxsize=16)
+def _windows(length: int, size: int) -> NDArray[np.float32]:
+    """Which places belong to each window of this size, every other window, float32 [windows, length]."""
+    starts = np.arange(0, length - size + 1, _STEP)[:, None]
+    places = np.arange(length)
+    inside: NDArray[np.float32] = ((places >= starts) & (places < starts + size)).astype(np.float32)
+    return inside
 
 
-def _details(shown: NDArray[np.float32], sums: NDArray[np.float32], radius: int, spread: float) -> list[float]:
+def _details(shown: NDArray[np.float32], radius: int, spread: float) -> list[float]:
     """What stands out at one scale: brighter or darker than around it, sparse or everywhere, in light or in shade."""
     size = 2 * radius + 1
-    step = _STEP
-    after, before = slice(size, None, step), slice(None, -size, step)
-    around = sums[after, after] - sums[before, after]
-    around -= sums[after, before]
-    around += sums[before, before]
+    # Exact, in whatever order they are added up, because the sums are whole numbers below 2^24.
+    around = _windows(len(shown), size) @ (shown @ _windows(shown.shape[1], size).T)
     around *= 1 / size**2
-    detail = (shown[radius:-radius:step, radius:-radius:step] - around).ravel()
+    detail = (shown[radius:-radius:_STEP, radius:-radius:_STEP] - around).ravel()
     squared, strength = detail * detail, np.abs(detail)
     n = detail.size
     variance = float(np.vdot(detail, detail)) / n
