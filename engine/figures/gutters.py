@@ -183,7 +183,7 @@ def _share_left(lines: NDArray[np.uint8], level: int) -> float:
     away = block_means(lines, _BLOCK_PX)
     away -= level
     left = np.abs(away, out=away) > step
-    return int(np.add.reduce(left, axis=1, dtype=np.int32).max()) / left.shape[1]
+    return float(np.add.reduce(left, axis=1, dtype=np.int32).max() / left.shape[1])
 
 
 def _grain(lines: NDArray[np.uint8]) -> float:

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from semscan.engine.figures.gutters import Gutter, find_gutters
+from semscan.engine.figures.lines import Samples, block_means, lowest_and_highest
 from semscan.engine.figures.margins import trim_margins
 from semscan.engine.figures.panels import split_figure, split_panels
+from semscan.engine.figures.seams import find_seams
 from semscan.engine.geometry import Box
 
 
@@ -253,3 +256,38 @@ def test_the_paper_of_a_plot_belongs_to_it_in_a_black_figure():
     ImageDraw.Draw(plot).rectangle((60, 20, 380, 250), outline=0, width=3)
     figure[boxes[1].y0 : boxes[1].y1, boxes[1].x0 : boxes[1].x1] = np.asarray(plot)
     assert_recovered(split_panels(figure), boxes)
+
+
+@pytest.mark.parametrize("count", [1, 7, 80])
+def test_columns_are_measured_like_rows(count):
+    grey = np.random.default_rng(3).integers(0, 256, (210, 90), dtype=np.uint8)
+    rows, columns = grey.T[:count].copy(), grey.T[:count]
+    for of_rows, of_columns in zip(lowest_and_highest(rows), lowest_and_highest(columns), strict=True):
+        np.testing.assert_array_equal(of_rows, of_columns)
+    np.testing.assert_array_equal(lowest_and_highest(columns)[0], rows.min(axis=1))
+    np.testing.assert_array_equal(lowest_and_highest(columns)[1], rows.max(axis=1))
+    np.testing.assert_array_equal(block_means(columns, 8), rows[:, :208].reshape(count, 26, 8).mean(axis=2))
+
+
+def test_rows_and_columns_are_searched_alike():
+    figure, _ = grid([160, 200], [260, 200, 310], 0, 255)
+    figure[160:, :260] = texture(200, 260, 40, 15, 190, 3)
+    figure[:160, 460:] = texture(160, 310, 41, 60, 60, 15)
+    figure[:, 255:265] = 255
+    box, turned_box = Box(0, 0, 770, 360), Box(0, 0, 360, 770)
+    samples, turned = Samples(figure), Samples(np.ascontiguousarray(figure.T))
+    assert find_gutters(samples.columns(box)) == find_gutters(turned.rows(turned_box)) == [Gutter(255, 265, 255)]
+    assert find_gutters(samples.rows(box)) == find_gutters(turned.columns(turned_box)) == []
+    right, turned_right = Box(265, 0, 770, 360), Box(0, 265, 360, 770)
+    assert [s.at for s in find_seams(samples.rows(right))] == [160]
+    assert [s.at for s in find_seams(turned.columns(turned_right))] == [160]
+    assert find_seams(samples.columns(right)) == find_seams(turned.rows(turned_right))
+
+
+def test_flat_lines_beside_an_end_of_a_region_are_no_gutter():
+    figure = texture(300, 400, 12)
+    figure[100:110] = 255
+    for near_end, flat in ((slice(3, 9), slice(9, 14)), (slice(291, 297), slice(285, 291))):
+        figure[near_end] = np.random.default_rng(5).integers(222, 236, (6, 400))  # nearly even: a soft bright margin
+        figure[flat] = 255
+    assert find_gutters(Samples(figure).rows(Box(0, 0, 400, 300))) == [Gutter(100, 110, 255)]
