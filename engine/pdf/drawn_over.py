@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.pdf.affine import UNIT, Matrix, Rect, intersection, inverse, keeps_axes, transformed
+from semscan.engine.pdf.affine import UNIT, Matrix, Rect, intersection, inverse, keeps_axes, multiply, transformed
 from semscan.engine.pdf.marks import SMALLEST_IMAGE_PT, Mark
 from semscan.engine.pdf.placements import Placement
 from semscan.engine.pdf.strips import Figure
@@ -64,6 +64,25 @@ def covers(
         large = min(box[2] - box[0], box[3] - box[1]) >= SMALLEST_IMAGE_PT
         found.append(over.figure(figure) if large and index < _MOST_FIGURES else Cover())
     return found
+
+
+def on_part(boxes: Sequence[Rect], whole: Matrix, part: Matrix) -> tuple[Rect, ...]:
+    """What lies over one of the images that were taken for a figure.
+
+    Args:
+        boxes: on the figure, in shares of its width and height from the top left.
+        whole: of the figure's placement.
+        part: of the image's placement.
+
+    Returns:
+        Boxes in shares of the image.
+    """
+    back = inverse(part)
+    if back is None:
+        return ()
+    step = multiply(whole, back)
+    moved = (_in_image(step, (x0, 1.0 - y1, x1, 1.0 - y0)) for x0, y0, x1, y1 in boxes)
+    return tuple(box for box in moved if box is not None)
 
 
 class _Over:

@@ -14,7 +14,7 @@ from semscan.engine.geometry import Box
 from semscan.engine.pdf.affine import Rect
 from semscan.engine.pdf.captions import Block, figure_labels, page_label, text_blocks
 from semscan.engine.pdf.decode import StoredImage, open_inline_image, open_pdf_image
-from semscan.engine.pdf.drawn_over import covers
+from semscan.engine.pdf.drawn_over import covers, on_part
 from semscan.engine.pdf.guard import MupdfError, calling_mupdf
 from semscan.engine.pdf.letters import FigureLetters, figure_letters
 from semscan.engine.pdf.masthead import declared, printed
@@ -85,7 +85,9 @@ class PlacedImage:
 
     def apart(self) -> list[PlacedImage]:
         """Its parts as pictures of their own."""
-        return [replace(self, drawn=Figure(part), covered=(), scan="no") for part in self.parts]
+        own = [on_part(self.covered, self.placement.matrix, part.matrix) for part in self.parts]
+        parts = zip(self.parts, own, strict=True)
+        return [replace(self, drawn=Figure(part), covered=covered, scan="no") for part, covered in parts]
 
     def ppi(self, width: int, height: int) -> int | None:
         """Resolution as placed, in pixels per inch."""

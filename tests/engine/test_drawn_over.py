@@ -205,3 +205,14 @@ def test_a_form_is_as_transparent_as_it_is_drawn_whatever_it_sets_inside(state, 
     known = f"/Resources <</XObject <</I {image} 0 R/F {form} 0 R>>{STATES}>>"
     pdf.page(f"{DRAW} {state} /F Do", extra=f"/MediaBox [0 0 612 792]{known}")
     assert len(PdfReader(pdf.build(), None, 10).page_images(0)[0]) == is_seen
+
+
+@pytest.mark.parametrize("turn", ["", "0 1 -1 0 600 0 cm"])
+def test_what_lies_over_a_figure_lies_over_its_images_if_it_is_none(turn):
+    pdf = Pdf()
+    images = {name: pdf.flate(200, 300, texture(300, 200, seed).tobytes()) for seed, name in enumerate("AB")}
+    drawn = "".join(f"q 200 0 0 300 {100 + 200 * i} 300 cm /{name} Do Q " for i, name in enumerate("AB"))
+    pdf.page(f"{turn} {drawn} 250 400 100 60 re f", **images)
+    (figure,) = PdfReader(pdf.build(), None, 10).page_images(0)[0]
+    for part, left, right in zip(figure.apart(), (0.75, 0.0), (1.0, 0.25), strict=True):
+        assert np.allclose(part.covered, [(left, 140 / 300, right, 200 / 300)], atol=1e-3)
