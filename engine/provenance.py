@@ -33,11 +33,11 @@ _CREATOR_TOOL = re.compile(
 )
 _GENERATORS = re.compile(
     r"\b(stable[ -]?diffusion|midjourney|dall[-·. ]?e\b|adobe firefly|firefly (?:image|generat)|comfyui|automatic1111"
-    r"|invokeai|novelai|leonardo\.?ai|ideogram|openai|chatgpt|gpt-4o|google (?:gemini|imagen)|bing image creator"
-    r"|craiyon|dreamstudio|nightcafe|playground ?ai|flux\.1|fooocus|generative fill|diffusers|stylegan|recraft)",
+    r"|invokeai|novelai|leonardo[. ]?ai\b|ideogram[. ]?ai\b|openai|chatgpt|gpt-4o|google (?:gemini|imagen)|bing image creator"
+    r"|craiyon|dreamstudio|nightcafe|playground ?ai|flux\.1|fooocus|generative fill|stylegan|recraft(?:[. ]?ai\b|[ -]?v\d))",
     re.IGNORECASE,
 )
-_SETTINGS = re.compile(r"\bSteps: ?\d+.{0,400}\b(?:Sampler|CFG scale|Seed): ", re.DOTALL)
+_SETTINGS = re.compile(r"\bSteps: ?\d++.{0,400}\b(?:Sampler|CFG scale|Seed): ", re.DOTALL)
 _INSTRUMENT_TAGS = {
     34118: "Zeiss SmartSEM",
     34680: "FEI",
@@ -47,7 +47,7 @@ _INSTRUMENT_TAGS = {
     65027: "JEOL",
 }
 _MAKERS = re.compile(
-    r"\b(jeol|hitachi|tescan|carl zeiss|zeiss|smartsem|fei company|thermo ?fisher|thermoscientific|phenom|nova nanosem"
+    r"\b(jeol|hitachi|tescan|carl zeiss|zeiss|smartsem|fei company|thermo ?fisher|thermoscientific|phenom\b|nova nanosem"
     r"|philips xl|leo electron|gatan)",
     re.IGNORECASE,
 )

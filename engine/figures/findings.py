@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from semscan.engine.errors import Reason
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.affine import Rect
+from semscan.engine.pdf.letters import MOST_PANELS
 from semscan.engine.pdf.wire import Found, Whole
 from semscan.engine.records import ImageRecord, PanelRecord
 
@@ -125,8 +126,8 @@ class Place:
 
     def _letter(self, finding: Finding, image: ImageRecord) -> str | None:
         index = finding.record.index
-        if self.letters is None or index is None or not 0 < index <= len(finding.among):
-            return None
+        if self.letters is None or index is None or not 0 < index <= len(finding.among) <= MOST_PANELS:
+            return None  # told before boxes are moved, which every panel does with those of all others
         # The boxes are those of the part of the image that is seen, the panel's own is in the whole image.
         own, here = finding.among[index - 1], image.bbox_px
         moved = (box.shifted(here[0] - own.x0, here[1] - own.y0) for box in finding.among)

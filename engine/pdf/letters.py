@@ -19,8 +19,11 @@ from semscan.engine.pdf.captions import Block, caption_label
 
 _LETTER = re.compile(r"(?P<open>[(\[])?(?P<letter>[A-Za-z])(?P<close>[)\]])?(?P<dot>[.:])?(?P<rest>\s.*)?", re.DOTALL)
 
+MOST_PANELS = 400
+"""Images with more panels have no letters."""
+
 _LONGEST_TITLE, _MOST_TITLE_LINES = 60, 6
-_MOST_LETTERS, _MOST_PANELS, _MOST_PICTURES = 200, 400, 100
+_MOST_LETTERS, _MOST_PICTURES = 200, 100
 _FEWEST = 2
 _REACH_PT = 24.0
 _SAME_SIZE = 1.3
@@ -55,7 +58,7 @@ class FigureLetters:
         Args:
             panels: their boxes on the displayed page, in points.
         """
-        if not 0 < len(panels) <= _MOST_PANELS:
+        if not 0 < len(panels) <= MOST_PANELS:
             return (None,) * len(panels)
         return _assigned(self, panels)
 

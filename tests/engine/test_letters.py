@@ -1,6 +1,7 @@
 """Panel letters come from the text of the page, as one series that stands in one way to the panels, or not at all."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pymupdf
@@ -8,9 +9,12 @@ import pytest
 from PIL import Image
 
 from semscan.engine.examine import Examiner
+from semscan.engine.figures.findings import Finding, Place
+from semscan.engine.geometry import Box
 from semscan.engine.pdf.captions import Block, text_blocks
 from semscan.engine.pdf.letters import FigureLetters, Letter, figure_letters
 from semscan.engine.pdf.wire import Found, Task
+from semscan.engine.records import ImageRecord, PanelRecord
 
 GRID = [(100.0, 100.0, 250.0, 200.0), (260.0, 100.0, 410.0, 200.0), (100.0, 220.0, 250.0, 320.0), (260, 220, 410, 320)]
 WHOLE = (90.0, 90.0, 420.0, 330.0)
@@ -172,6 +176,18 @@ def test_the_records_of_a_document_have_them(tmp_path, rotate):
     if not rotate:
         assert [record.panel for record in records] == ["a", "b"]
         assert records[0].bbox_pt[2] < records[1].bbox_pt[0]
+
+
+def test_of_very_many_panels_no_box_is_moved_to_look_for_a_letter():
+    moved = []
+    record = PanelRecord(panel_id="", doc_id="", status="not_assessed", index=1)
+    image = ImageRecord("", (9, 9), (0, 0, 9, 9), "", "flate")
+    place = Place(
+        record, "embedded", None, lambda *size: None, lambda *box: moved.append(box), letters=lambda boxes: ()
+    )
+    finding = Finding(replace(record, image=image), among=(Box(0, 0, 9, 9),) * 5000)
+    assert place.found(finding).record.panel is None
+    assert len(moved) == 1
 
 
 def test_an_image_that_is_drawn_again_has_the_letters_of_its_second_place(tmp_path):

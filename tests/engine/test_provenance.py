@@ -73,6 +73,19 @@ def test_software_that_names_a_generator():
     assert codes(png_with("Software", "GeminiSEM 500, imagen 3")) == []
 
 
+@pytest.mark.parametrize("words", ["Ideogram of chromosome 7", "coated light diffusers", "recrafted phenomena"])
+def test_words_of_science_are_no_names_of_generators_and_instruments(words):
+    assert codes(tiff_with({270: words})) == []
+    assert codes(png_with("Description", words)) == []
+
+
+def test_names_that_are_also_words_are_known_with_what_follows_them():
+    assert (
+        codes(png_with("Software", "ideogram.ai")) == codes(png_with("Software", "Recraft V3")) == ["generator_named"]
+    )
+    assert codes(tiff_with({271: "Phenom ProX"})) == ["instrument"]
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_xmp_states_a_source_type_and_a_creator_tool(packed):
     xmp = f'<x xmp:CreatorTool="Adobe Firefly Image 3"><Iptc4xmpExt:DigitalSourceType>{TRAINED}</x>'
