@@ -98,7 +98,7 @@ def placed_image(reader: PdfReader, image: PlacedImage, doc_id: str, task: Task)
         letters=image.letters.of if image.letters else None,
     )
     return Image(
-        # A figure has the id of its first part, which is examined as an image of its own if they do not belong together.
+        # Not the bare prefix, which is that of its first part as well, should the parts turn out to be no figure.
         key=image.name if all(part.xref for part in image.parts) else f"{prefix} {len(image.parts)}",
         place=place,
         open=partial(reader.open_image, image, task.max_pixels),

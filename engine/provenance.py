@@ -33,8 +33,9 @@ _CREATOR_TOOL = re.compile(
 )
 _GENERATORS = re.compile(
     r"\b(stable[ -]?diffusion|midjourney|dall[-·. ]?e\b|adobe firefly|firefly (?:image|generat)|comfyui|automatic1111"
-    r"|invokeai|novelai|leonardo[. ]?ai\b|ideogram[. ]?ai\b|openai|chatgpt|gpt-4o|google (?:gemini|imagen)|bing image creator"
-    r"|craiyon|dreamstudio|nightcafe|playground ?ai|flux\.1|fooocus|generative fill|stylegan|recraft(?:[. ]?ai\b|[ -]?v\d))",
+    r"|invokeai|novelai|leonardo[. ]?ai\b|ideogram[. ]?ai\b|openai|chatgpt|gpt-4o|google (?:gemini|imagen)"
+    r"|bing image creator|craiyon|dreamstudio|nightcafe|playground ?ai|flux\.1|fooocus|generative fill|stylegan"
+    r"|recraft(?:[. ]?ai\b|[ -]?v\d))",
     re.IGNORECASE,
 )
 _SETTINGS = re.compile(r"\bSteps: ?\d++.{0,400}\b(?:Sampler|CFG scale|Seed): ", re.DOTALL)
@@ -47,8 +48,8 @@ _INSTRUMENT_TAGS = {
     65027: "JEOL",
 }
 _MAKERS = re.compile(
-    r"\b(jeol|hitachi|tescan|carl zeiss|zeiss|smartsem|fei company|thermo ?fisher|thermoscientific|phenom\b|nova nanosem"
-    r"|philips xl|leo electron|gatan)",
+    r"\b(jeol|hitachi|tescan|carl zeiss|zeiss|smartsem|fei company|thermo ?fisher|thermoscientific|phenom\b"
+    r"|nova nanosem|philips xl|leo electron|gatan)",
     re.IGNORECASE,
 )
 

@@ -192,7 +192,7 @@ def pixel_box_to_page(matrix: Matrix, box: Box, image_size: tuple[int, int]) -> 
 
 
 def placement_ppi(matrix: Matrix, image_size: tuple[int, int]) -> int | None:
-    """Resolution as drawn, in pixels per inch, the lower one of the two directions; ``None`` if drawn as a line or point.
+    """Resolution as drawn, in pixels per inch, the lower one of the two directions; ``None`` for a line or a point.
 
     Args:
         matrix: of the image's placement.
