@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from semscan.engine.errors import OutputError, UsageError
 from semscan.training.synthesize import GROUP, Made, Maker
 
-MOST_LIKENESS_DB = 20.0
-"""Tiles made from genuine ones must differ from them by at least this much to be more than copies."""
+MOST_LIKENESS = 0.7
+"""Tiles made from genuine ones may be correlated with them this much at most; copies are, brighter or inverted too."""
 
 FOLDER = Path(__file__).resolve().parent / "packs"
 TEST_FOLDER = FOLDER / "test"
@@ -62,9 +62,10 @@ def write_pack(maker: Maker, count: int, path: Path) -> Path:
         raise OutputError(f"{path} exists", "choose another -o")
     tiles, masks = [], []
     for made in maker.groups(count):
-        if made.genuine is not None and (likeness := _likeness_db(made)) > MOST_LIKENESS_DB:
+        if made.genuine is not None and not (likeness := _likeness(made)) <= MOST_LIKENESS:
             raise UsageError(
-                f"the tiles are near copies of genuine pictures ({likeness:.0f} dB) and enter no pack", "write a folder"
+                f"the tiles are near copies of genuine pictures (correlation {likeness:.2f}) and enter no pack",
+                "write a folder",
             )
         if made.masks is not None:
             masks.append(made.masks)
@@ -99,10 +100,15 @@ def list_packs(folder: Path = FOLDER) -> Sequence[Path]:
     return sorted(folder.glob("*.npz"))
 
 
-def _likeness_db(made: Made) -> float:
-    """Median peak signal-to-noise ratio of tiles and the genuine ones they were made from, outside their masks."""
+def _likeness(made: Made) -> float:
+    """Median absolute correlation of tiles with the genuine ones they were made from, outside their masks."""
     assert made.genuine is not None
-    change = (made.tiles.astype(float) - made.genuine) ** 2
-    outside = np.ones_like(change) if made.masks is None else np.broadcast_to(~made.masks[:, None], change.shape)
-    errors = (change * outside).sum((1, 2, 3)) / outside.sum((1, 2, 3))
-    return float(np.median(10 * np.log10(255**2 / np.maximum(errors, 1e-6))))
+    shape = made.tiles.shape
+    outside = np.ones(shape, bool) if made.masks is None else np.broadcast_to(~made.masks[:, None], shape)
+    found = []
+    for tile, genuine, used in zip(made.tiles, made.genuine, outside, strict=True):
+        a, b = tile[used].astype(float), genuine[used].astype(float)
+        a, b = a - a.mean(), b - b.mean()
+        # A flat tile resembles whatever it was made from, as far as can be told.
+        found.append(abs(a @ b) / np.sqrt((a @ a) * (b @ b)) if a.any() and b.any() else 1.0)
+    return float(np.median(found))
