@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from semscan.engine.backends.gate import GateNetwork
 from semscan.engine.errors import ModelError
 from semscan.engine.figures import texture
-from semscan.engine.figures.views import COLOUR_NAMES, PATCH_PX, colour_summary, is_coloured, take_views
+from semscan.engine.figures.quality import is_coloured
+from semscan.engine.figures.views import COLOUR_NAMES, PATCH_PX, colour_summary, take_views
 
 NAME = "kind-1"
 FORMAT = 2
@@ -143,7 +144,7 @@ class KindGate:
         if kind.label not in ("sem", "uncertain"):
             return kind
         view = colour()
-        if view is None or not is_coloured(summary := colour_summary(view)):
+        if view is None or not is_coloured(view):
             return kind
-        numbers[len(texture.NAMES) :] = summary
+        numbers[len(texture.NAMES) :] = colour_summary(view)
         return thresholds.decide(network.probabilities(numbers), coloured=True)

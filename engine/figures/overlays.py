@@ -274,8 +274,8 @@ def _coloured(colour: NDArray[np.uint8], box: Box, scale: int) -> NDArray[np.int
     x0, y0 = box.x0 // scale, box.y0 // scale
     part = colour[y0 : -(-box.y1 // scale), x0 : -(-box.x1 // scale)]
     mask = chroma(part) >= _COLOURED
-    few = np.count_nonzero(mask) <= _MOST_COLOURED_SHARE * mask.size
-    runs = connected(mask, _MOST_RUNS) if few else None
+    some = 0 < np.count_nonzero(mask) <= _MOST_COLOURED_SHARE * mask.size
+    runs = connected(mask, _MOST_RUNS) if some else None
     if runs is None:
         return np.empty((0, 4), np.int64)
     # Run by run: the box of a slanted line or a circle would hold mostly picture.

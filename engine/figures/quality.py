@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.figures.overlays import covered_share
-from semscan.engine.figures.views import chroma
+from semscan.engine.figures.views import median_chroma
 from semscan.engine.geometry import Box
 from semscan.engine.records import QualityRecord
 
@@ -31,7 +31,6 @@ _PLAIN_PEAK = 10.0
 _SAME_PERIOD = 0.01
 _BLOCK_WIDTH = 0.014
 _COLOURED = 9
-_COLOUR_SIDE = 64
 _FREQUENCY = np.arange(_SPECTRUM // 2 + 1) / _SPECTRUM
 _GRID = np.abs(_FREQUENCY[:, None] - np.arange(1, 5) / 8) <= _BLOCK_WIDTH
 _FREE = (_FREQUENCY >= _LOWEST) & ~_GRID.any(axis=1)
@@ -64,8 +63,7 @@ def quality_of(
 
 def is_coloured(view: NDArray[np.uint8]) -> bool:
     """Whether colour lies over more than half of a view, uint8 [h, w, 3]; electrons have none."""
-    thin = view[:: max(1, view.shape[0] // _COLOUR_SIDE), :: max(1, view.shape[1] // _COLOUR_SIDE)]
-    return bool(np.median(chroma(thin)) >= _COLOURED)
+    return median_chroma(view) >= _COLOURED
 
 
 def _flat_share(panel: NDArray[np.uint8]) -> float:
