@@ -28,8 +28,8 @@ STRIP_PX, STRIP_ASPECT = 128, 3.0
 _LEAST_LIKENESS = 0.4
 _LEAST_CONTRAST = 4.0
 _SAME_LEVELS = 4.0
-_LOSSIER = ("jpeg", "jpx")
-"""Of a mixed figure the encoding that changes pixels most is reported."""
+_LOSSIER = ("jpx", "jpeg")
+"""Of a mixed figure the first of these is reported: if one part has no genuine reference, the figure has none."""
 
 _COLOUR_SHRINK = 8
 _WHITE = 255
@@ -68,7 +68,7 @@ class StitchedImage:
 
         Returns:
             The raster. Where parts differ, ``jpeg_q`` is the lowest, ``None`` if that of a JPEG is unknown, and
-            ``encoding`` that of the lossiest; ``sha256`` is that of the parts' digests, row by row.
+            ``encoding`` JPEG 2000 before JPEG before any other; ``sha256`` is that of the parts' digests, row by row.
 
         Raises:
             NotOneFigureError: they are images of their own.

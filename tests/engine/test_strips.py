@@ -37,12 +37,14 @@ def stored(pdf: Pdf, part: np.ndarray, how: str) -> int:
     if how == "flate":
         space = "/DeviceGray" if part.ndim == 2 else "/DeviceRGB"
         return pdf.flate(part.shape[1], part.shape[0], np.ascontiguousarray(part).tobytes(), space=space)
+    if how == "jpx":
+        return pdf.image(part.shape[1], part.shape[0], encode(part, "JPEG2000"), filters="/JPXDecode")
     return pdf.jpeg(encode(part, "JPEG", quality=int(how)))
 
 
 def decoded(part: np.ndarray, how: str) -> np.ndarray:
     """Its pixels as they come back."""
-    if how == "flate":
+    if how in ("flate", "jpx"):
         return part
     return decode_image_file(encode(part, "JPEG", quality=int(how)), 10**7)[0].grey
 
@@ -116,6 +118,13 @@ def test_of_mixed_parts_the_worst_compression_is_reported(tmp_path):
     assert (image.encoding, image.jpeg_q, image.parts) == ("jpeg", 80, 6)
     assert image.object == "3 0"
     assert np.array_equal(stitched(pdf).grey, truth)
+
+
+def test_a_figure_with_a_part_that_has_no_reference_has_none(tmp_path):
+    pdf, _ = cut_up(FIGURE, 6, 1, ["95", "jpx", "flate"])
+    found = records(tmp_path, pdf)
+    assert {(r.image.encoding, r.image.jpeg_q, r.image.parts) for r in found} == {("jpx", None, 6)}
+    assert {r.reason for r in found} == {Reason.BELOW_QUALITY_FLOOR}
 
 
 @pytest.mark.parametrize(
