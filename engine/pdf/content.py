@@ -28,7 +28,8 @@ _BLANKS = b"\0\t\n\f\r "
 _NAME_BEFORE = re.compile(rb"/(" + _REGULAR + rb"*)[" + WHITESPACE + rb"]*\Z")
 _LAYER_BEFORE = re.compile(rb"/OC[" + WHITESPACE + rb"]*/(" + _REGULAR + rb"+)[" + WHITESPACE + rb"]*\Z")
 _NAME_ESCAPE = re.compile(r"#([0-9A-Fa-f]{2})")
-_CLIPS_TO_TEXT = re.compile(rb"[4-7][" + WHITESPACE + rb"]+Tr(?!" + _REGULAR + rb")")
+_TEXT_MODE = re.compile(rb"Tr(?!" + _REGULAR + rb")")
+_CLIPPING_MODES = b"4567"
 _LOOK_BACK_BYTES = 256
 
 
@@ -91,7 +92,7 @@ def content_events(
     Yields:
         Operators; one whose operands are damaged is left out, as viewers do.
     """
-    if b"Tr" in content and _CLIPS_TO_TEXT.search(content):
+    if _clips_to_text(content):
         yield Event("W")  # glyphs may clip from anywhere on, so from the beginning nothing is known to hide an image
     position = before = 0
     path: Path | None = None  # of a clip, which the painting operator behind it may use once more
@@ -131,6 +132,14 @@ def content_events(
             yield Event("g" if word != b"scn" else "scn", name=_name_before(content, start) or "")
         path = path if word in (b"W", b"W*") else None
         before = position
+
+
+def _clips_to_text(content: bytes) -> bool:
+    for found in _TEXT_MODE.finditer(content):
+        before = content[max(0, found.start() - _LOOK_BACK_BYTES) : found.start()]
+        if before.rstrip(_BLANKS)[-1:] in _CLIPPING_MODES:  # so is nothing: a mode that stands too far away
+            return True
+    return False
 
 
 @cache

@@ -190,6 +190,7 @@ def test_marks_make_another_finding_of_the_same_image(tmp_path):
         ("q", False),
         (f"q 0 0 m {'1 1 l ' * 2000} W n", True),
         ("q BT 7 Tr /F 9 Tf (x) Tj ET", True),
+        (f"q BT 5{300 * chr(10)}Tr /F 9 Tf (x) Tj ET", True),
         ("q BT 0 Tr /F 9 Tf (x) Tj ET", False),
     ],
 )
