@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-_WORD = 8
+_WORD, _FEW = 8, 6
 _ROUNDS = 32
 """Far more rounds than any picture needs; a shape that needs more would come out in several parts."""
 
@@ -58,26 +58,50 @@ class Components:
         return totals
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet:
+    """Pixels laid out for the search, row behind row with a gap between them.
+
+    Attributes:
+        pixels: uint8 [height * pitch], the gaps of a level that nothing is compared with.
+        width: of a row without the gap.
+        pitch: of a row with it, a multiple of eight.
+    """
+
+    pixels: NDArray[np.uint8]
+    width: int
+    pitch: int
+
+    @classmethod
+    def of(cls, picture: NDArray[np.uint8], gap: int) -> Sheet:
+        """Copy a picture, uint8 [h, w], with gaps of this level."""
+        height, width = picture.shape
+        pitch = (width // _WORD + 1) * _WORD
+        pixels = np.empty((height, pitch), np.uint8)
+        pixels[:, :width] = picture
+        pixels[:, width:] = gap
+        return cls(pixels.ravel(), width, pitch)
+
+
 def connected(mask: NDArray[np.bool_], most_runs: int) -> Components | None:
     """Components of a mask, bool [h, w], eight neighbours a pixel; otherwise as :func:`connected_where`."""
-    return connected_where(np.not_equal, mask, False, most_runs)
+    return connected_where(np.greater_equal, Sheet.of(mask.view(np.uint8), 0), 1, most_runs)
 
 
-def connected_where(compare: np.ufunc, pixels: NDArray[np.generic], level: int, most_runs: int) -> Components | None:
+def connected_where(compare: np.ufunc, sheet: Sheet, level: int, most_runs: int) -> Components | None:
     """Components of the pixels that compare with a level, eight neighbours a pixel.
 
     Args:
         compare: ``np.greater_equal``, say.
-        pixels: [h, w].
+        sheet: the pixels; its gaps must not compare.
         level: what pixels are compared with.
         most_runs: limit that keeps the cost bounded.
 
     Returns:
         The components in the order of their first pixel; ``None`` when they are made of more runs than allowed.
     """
-    width = pixels.shape[1]
-    pitch = width + 1  # an empty column at the end keeps the rows apart
-    edges = _edges(compare, pixels, level, 2 * most_runs)
+    width, pitch = sheet.width, sheet.pitch
+    edges = _edges(compare, sheet.pixels, level, 2 * most_runs)
     if edges is None:
         return None
     first, behind = edges[::2], edges[1::2]
@@ -106,27 +130,28 @@ def connected_where(compare: np.ufunc, pixels: NDArray[np.generic], level: int, 
     return Components(row, start, end, label, boxes, area, np.stack([upper[alone], lower[alone]], axis=1))
 
 
-def _edges(compare: np.ufunc, pixels: NDArray[np.generic], level: int, most: int) -> NDArray[np.int64] | None:
-    """Where runs begin and where they have ended, in turn, in the pixels with an empty column behind the last one.
+def _edges(compare: np.ufunc, pixels: NDArray[np.uint8], level: int, most: int) -> NDArray[np.int64] | None:
+    """Where runs begin and where they have ended, in turn; ``None`` when there are more than allowed.
 
-    Edges are rare: eight pixels at a time are looked at first. ``None`` when there are more than allowed.
+    Edges are rare, and mostly runs are, too: of eight pixels without an edge no more is looked at.
     """
-    height, width = pixels.shape
-    size = height * (width + 1)
-    padded = np.empty(size + 1, np.bool_)
-    padded[0] = False
-    rows = padded[1:].reshape(height, width + 1)
-    compare(pixels, level, out=rows[:, :width])
-    rows[:, width] = False
-    changes = np.empty(-(-size // _WORD) * _WORD, np.bool_)
-    changes[size:] = False
-    np.not_equal(padded[1:], padded[:-1], out=changes[:size])
-    words = np.flatnonzero(changes.view(np.uint64) != 0)
-    if len(words) > most:
+    padded = np.empty(_WORD + len(pixels), np.bool_)
+    padded[:_WORD] = False
+    compare(pixels, level, out=padded[_WORD:])
+    holding = padded.view(np.uint64) != 0
+    here, before = padded[_WORD:].reshape(-1, _WORD), padded[_WORD - 1 : -1].reshape(-1, _WORD)
+    if _FEW * np.count_nonzero(holding) < len(holding):
+        words = np.flatnonzero(holding[1:] | holding[:-1])
+        changes = here.take(words, axis=0) != before.take(words, axis=0)
+    else:
+        every = here != before
+        words = np.flatnonzero(every.view(np.uint64).ravel() != 0)
+        if len(words) > most:
+            return None
+        changes = every.take(words, axis=0)
+    if np.count_nonzero(changes) > most:
         return None
-    found = np.flatnonzero(changes.reshape(-1, _WORD)[words])
-    if len(found) > most:
-        return None
+    found = np.flatnonzero(changes)
     return np.asarray(words[found // _WORD] * _WORD + found % _WORD)
 
 

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.figures.components import Components, connected, connected_where
+from semscan.engine.figures.components import Components, Sheet, connected, connected_where
 from semscan.engine.figures.views import chroma
 from semscan.engine.geometry import Box
 
 MARGIN_PX = 4
 """Antialiasing and JPEG's ringing around what is drawn; boxes are larger by this much on every side."""
 
-_WHITE, _PUREST = 235, 254
+_WHITE, _MIDDLE, _PUREST = 235, 128, 254
 _STEP = 50
 _REACH_PX = 2
 _MOST_RUNS = 8_000
@@ -85,15 +85,16 @@ def find_overlays(grey: NDArray[np.uint8], box: Box, colour: NDArray[np.uint8] |
     panel = grey[box.y0 : box.y1, box.x0 : box.x1]
     corner = np.array([box.x0, box.y0] * 2)
     found = []
+    sheet = Sheet.of(panel, _MIDDLE)
     for white in (True, False):
-        runs = _extremes(panel, _WHITE, white)
+        runs = _extremes(sheet, _WHITE, white)
         if runs is None:  # noise reaches that level, but hardly the last one, at which most things are drawn
-            runs = _extremes(panel, _PUREST, white)
+            runs = _extremes(sheet, _PUREST, white)
         if runs is not None:
             wide, high = (runs.boxes[:, at + 2] - runs.boxes[:, at] >= _LEAST_SIDE_PX for at in (0, 1))
             runs = runs.only((runs.area >= _LEAST_AREA_PX) & (wide | high))
         if runs is not None and len(runs):
-            marks = _measured(np.ascontiguousarray(panel) if white else ~panel, runs)
+            marks = _measured(_Light(sheet, white), runs, len(panel))
             found.append(_boxes(runs, marks, _drawn(marks, panel.shape)) + corner)
     if colour is not None:
         found.append(_coloured(colour, box, max(1, round(grey.shape[0] / colour.shape[0]))))
@@ -115,31 +116,43 @@ def covered_share(box: Box, covers: Sequence[Box]) -> float:
     return float(np.count_nonzero(mask)) / mask.size
 
 
-def _extremes(panel: NDArray[np.uint8], level: int, white: bool) -> Components | None:
+def _extremes(sheet: Sheet, level: int, white: bool) -> Components | None:
     """What is at least as bright as a level, or as dark as its opposite; ``None`` when that is too much."""
     if white:
-        return connected_where(np.greater_equal, panel, level, _MOST_RUNS)
-    return connected_where(np.less_equal, panel, 255 - level, _MOST_RUNS)
+        return connected_where(np.greater_equal, sheet, level, _MOST_RUNS)
+    return connected_where(np.less_equal, sheet, 255 - level, _MOST_RUNS)
 
 
-def _measured(lit: NDArray[np.uint8], runs: Components) -> _Marks:
-    """The components that are large and sharp enough to be drawn; ``lit`` is bright where something may be."""
-    height, width = lit.shape
-    pixels = lit.ravel()
-    at = runs.row * width
+@dataclass(frozen=True, slots=True)
+class _Light:
+    """Pixels of a panel, as they are or inverted, so that what may be drawn is bright."""
+
+    sheet: Sheet
+    white: bool
+
+    def at(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Levels at some places of the sheet; of any pixel for a place outside it."""
+        levels = self.sheet.pixels.take(places, mode="clip")
+        return levels if self.white else ~levels
+
+
+def _measured(light: _Light, runs: Components, height: int) -> _Marks:
+    """The components that are large and sharp enough to be drawn."""
+    width, pitch = light.sheet.width, light.sheet.pitch
+    at = runs.row * pitch
     first, last, middle = at + runs.start, at + (runs.end - 1), at + (runs.start + runs.end) // 2
     outline = np.zeros(len(runs.row), np.int8)
     fall = np.zeros_like(outline)
     for inside, place, beyond in (
         (runs.start >= _REACH_PX, first, -1),
         (runs.end <= width - _REACH_PX, last, 1),
-        (runs.row >= _REACH_PX, middle, -width),
-        (runs.row < height - _REACH_PX, middle, width),
+        (runs.row >= _REACH_PX, middle, -pitch),
+        (runs.row < height - _REACH_PX, middle, pitch),
     ):
         # What is not inside counts for nothing, so any pixel will do there.
-        outer = inside & (pixels.take(place + beyond, mode="clip") < _WHITE)
+        outer = inside & (light.at(place + beyond) < _WHITE)
         outline += outer
-        fall += outer & (pixels.take(place + _REACH_PX * beyond, mode="clip") <= _WHITE - _STEP)
+        fall += outer & (light.at(place + _REACH_PX * beyond) <= _WHITE - _STEP)
     sharp = runs.sums(fall) / np.maximum(runs.sums(outline), 1)
     keep = sharp >= _RULED_SHARP
     index = np.flatnonzero(keep)
@@ -155,16 +168,18 @@ def _measured(lit: NDArray[np.uint8], runs: Components) -> _Marks:
         area=runs.area.astype(np.float64),
         sharp=sharp,
         ragged=ragged,
-        plain=_plain(pixels, width, runs),
+        plain=_plain(light, runs),
         framed=_framed(runs),
     )
 
 
-def _plain(pixels: NDArray[np.uint8], width: int, runs: Components) -> NDArray[np.float64]:
+def _plain(light: _Light, runs: Components) -> NDArray[np.float64]:
     lengths = runs.end - runs.start
     ends = np.cumsum(lengths)
-    place = np.arange(int(lengths.sum())) + np.repeat(runs.row * width + runs.start - ends + lengths, lengths)
-    white = np.concatenate(([0], np.cumsum(pixels[place] >= _WHITE + 10)))
+    place = np.arange(int(lengths.sum())) + np.repeat(
+        runs.row * light.sheet.pitch + runs.start - ends + lengths, lengths
+    )
+    white = np.concatenate(([0], np.cumsum(light.at(place) >= _WHITE + 10)))
     return runs.sums(white[ends] - white[ends - lengths]) / runs.area
 
 

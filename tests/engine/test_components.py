@@ -1,11 +1,12 @@
 """Components from runs are those of a flood fill."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from semscan.engine.figures.components import connected
+from semscan.engine.figures.components import Sheet, connected, connected_where
 
 masks = st.tuples(st.integers(1, 14), st.integers(1, 14)).flatmap(lambda shape: arrays(np.bool_, shape))
 
@@ -38,6 +39,30 @@ def test_components_are_those_of_a_flood_fill(mask):
     for group, box, area in zip(groups, found.boxes, found.area, strict=True):
         rows, columns = [y for y, _ in group], [x for _, x in group]
         assert list(box) == [min(columns), min(rows), max(columns) + 1, max(rows) + 1] and area == len(group)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_few_components_far_apart_are_those_of_a_flood_fill(seed):
+    random = np.random.default_rng(seed)
+    mask = np.zeros((60, 90), np.bool_)
+    for y, x, tall, wide in random.integers((0, 0, 1, 1), (58, 89, 4, 12), (6, 4)):
+        mask[y : y + tall, x : x + wide] = True
+    mask[30, -1] = mask[31, 0] = True  # the end of a row and the beginning of the next one are no neighbours
+    found = connected(mask, 1000)
+    groups = [set() for _ in range(len(found))]
+    for row, start, end, label in zip(found.row, found.start, found.end, found.label, strict=True):
+        groups[label] |= {(int(row), x) for x in range(start, end)}
+    assert {frozenset(group) for group in groups} == flooded(mask)
+
+
+@pytest.mark.parametrize("set_pixels", [3, 300])
+def test_pixels_are_compared_with_a_level(set_pixels):
+    picture = np.full((40, 48), 100, np.uint8)
+    picture.ravel()[np.random.default_rng(0).permutation(picture.size)[:set_pixels]] = 9
+    found, expected = connected_where(np.less_equal, Sheet.of(picture, 100), 9, 1000), connected(picture == 9, 1000)
+    assert found.area.sum() == set_pixels
+    for name in ("row", "start", "end", "label", "boxes", "area", "next_of"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name)), name
 
 
 def test_a_long_spiral_is_one_component():
