@@ -23,7 +23,7 @@ from semscan.engine.pdf.placements import Placement
 _CAPTION = re.compile(
     r"\W{0,2}(?P<prefix>Extended\s+Data|Supplementa(?:ry|l)|Supporting|Suppl?\.?|ESI)?\s*"
     r"(?P<kind>Figure|Fig|Abbildung|Abb|Scheme|Plate)(?![A-Za-z])\s*\.?\s*"
-    r"(?P<number>(?:[A-Z][.\-]?\s?)?\d{1,3}(?:[.\-]\d{1,3})*)(?P<panel>[A-Za-z](?![A-Za-z]))?(?P<rest>.*)",
+    r"(?P<number>(?:[A-Z][.\-]?\s?)?\d{1,3}(?:[.\-]\d{1,3}){0,4})(?P<panel>[A-Za-z](?![A-Za-z]))?(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _CLEAR_END = re.compile(r"\s*[.:|\u2014\u2502\u00b6]|\s*\u2013(?!\s*\d)|\s*-\s")
@@ -32,6 +32,7 @@ _TITLE = re.compile(r"\Z|\s*\(|\s+(?:[a-h](?:\s?[,\u2013-]\s?[a-h])*\s+)?[^\s,;)
 _HEX_LABEL = re.compile(r"<FEFF((?:[0-9A-F]{4})*)>", re.IGNORECASE)
 _KINDS = {"scheme": "Scheme", "plate": "Plate"}
 
+_LONGEST_PAGE_LABEL = 40
 _PROSE_CHARACTERS = 120
 _BARE_LABEL_CHARACTERS = 32
 _MAX_GAP_ABOVE_PT = 60.0
@@ -106,7 +107,7 @@ def page_label(doc: pymupdf.Document, page_index: int) -> str | None:
         return None
     # PyMuPDF hands out UTF-16 labels in the hexadecimal form in which the file stores them.
     label = _HEX_LABEL.sub(lambda code: bytes.fromhex(code[1]).decode("utf-16-be", "replace"), label)
-    return label.strip() or None
+    return label.strip()[:_LONGEST_PAGE_LABEL] or None
 
 
 def caption_label(text: str) -> tuple[str, bool] | None:

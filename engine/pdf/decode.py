@@ -244,7 +244,7 @@ def _decode_lossless(stored: StoredImage) -> tuple[Raster, masks.Samples | None]
     bits = 1 if stored.codec in _ONE_BIT_FILTERS else stored.get("BitsPerComponent", "BPC")
     bits = 8 if bits is None and stored.codec == "RunLengthDecode" else bits
     if not isinstance(bits, int) or bits not in _DEPTHS:
-        raise ImageUnusable(Reason.CORRUPT, f"{bits!r} bits per component")
+        raise ImageUnusable(Reason.CORRUPT, f"{bits!r:.40} bits per component")
     declared = colourspace.read_colour_space(stored.resolver, stored.get("ColorSpace", "CS"))
     space = declared or (colourspace.device_space(1) if stored.entries.get("ColorSpace") is None else None)
     if space is None:

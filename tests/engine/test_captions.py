@@ -201,3 +201,12 @@ def test_the_way_a_page_is_turned_is_the_way_its_text_is_read(turn):
 def test_a_page_of_captions_and_images_without_end_is_bounded():
     blocks = text_blocks(make_page(((50, 300, 280, 330), "Fig. 1. Plain."))) * 3000
     assert figure_labels(blocks, [image(50, 100, 280, 290)] * 3000) == [None] * 3000
+
+
+def test_labels_are_short_whatever_a_document_says():
+    assert caption_label("Fig. 1.2.3.4.5: Setup")[0] == "Fig. 1.2.3.4.5"
+    assert max(len((caption_label(f"Fig. 1{'.2' * 9999}{end}") or ("",))[0]) for end in ("", ". A", ": A")) < 40
+    with pymupdf.open() as doc:
+        doc.new_page()
+        doc.set_page_labels([{"startpage": 0, "prefix": "A" * 5000, "style": "D", "firstpagenum": 1}])
+        assert page_label(doc, 0) == "A" * 40

@@ -66,3 +66,10 @@ def test_inline_images_edge_to_edge_that_are_no_figure_are_images_of_their_own(t
     assert [(r.image.source, r.image.px, r.image.parts) for r in records(tmp_path, pdf)] == [
         ("inline", (200, 200), 1)
     ] * 2
+
+
+def test_what_an_image_declares_is_quoted_in_part(tmp_path):
+    pdf = Pdf()
+    pdf.page("q 99 0 0 99 9 9 cm /I Do Q", I=pdf.image(200, 200, bytes(40_000), bits=f"({'A' * 20_000})"))
+    (record,) = records(tmp_path, pdf)
+    assert record.detail.endswith("bits per component") and len(record.detail) < 80
