@@ -148,6 +148,9 @@ def _near(grey: NDArray[np.uint8], level: int, tolerance: int) -> NDArray[np.boo
 def _may_hold_inset(near: NDArray[np.bool_]) -> bool:
     """Whether a row of evenly spaced columns has a run of ground as long as one of the narrowest inset would leave."""
     least = max(1, int(_NARROWEST_INSET_SHARE * near.shape[1]) - 1)
+    near = near[near.view(np.uint8).sum(axis=1, dtype=np.uint32) >= least]
+    if not len(near):  # nearly always
+        return False
     reached = 1
     while reached < least:  # near[:, i]: a run of so many columns begins at i
         more = min(reached, least - reached)
