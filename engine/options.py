@@ -26,8 +26,8 @@ class ScanOptions:
         min_panel_px: panels whose shorter side is below this are listed as ``too_small``.
         all_images: assess every panel, whatever the SEM-or-not gate says (results are marked by their kind).
         model: name of a shipped model or path of a bundle; ``None`` takes the shipped default.
-        device: where to score: ``auto`` or ``cpu``.
-        backend: the inference runtime: ``auto``, ``onnxruntime`` or ``openvino``.
+        device: where to score: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        backend: the inference runtime: ``auto``, ``onnxruntime``, ``openvino`` or ``tensorrt``.
         precision: ``auto`` (``fp32``), ``fp32``, ``fp16`` or ``int8``; the last two need an artefact beside the model.
         jobs: worker processes; ``None`` takes the number of usable cores.
         batch_size: tiles in one inference batch, always padded to this size.
