@@ -2,8 +2,9 @@
 
 Enlarging by a factor that is not whole leaves a trace: the size of second differences rises and falls with a fixed
 period, the same in both directions (Gallagher, CRV 2005; Kirchner, ACM MM&Sec 2008). JPEG's blocks leave one of 8
-pixels. Both are measured on the panel's tiles and stated only when they are plain. What is not found here may still be
-there: reducing leaves hardly a trace, and doubling or a factor of 1.6 one that cannot be told from that of blocks.
+pixels. Both are measured on up to eight of the panel's tiles, which show as much as all of them, and stated only when
+they are plain. What is not found here may still be there: reducing leaves hardly a trace, and doubling or a factor of
+1.6 one that cannot be told from that of blocks.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _FLAT_BLOCK = 1.5
 _BLOCK_PX = 16
 _BLOCKS_PER_SIDE = 12
 _EVERY_ROW = 3
+_MOST_TILES = 8
 _LARGEST_STEP = 32
 _SPECTRUM = 256
 _LOWEST = 0.085
@@ -51,7 +53,7 @@ def quality_of(
     panel = grey[box.y0 : box.y1, box.x0 : box.x1]
     rows = panel[::_EVERY_ROW]  # enough for a share
     ends = np.count_nonzero(rows + np.uint8(1) <= 1)  # 255 becomes 0, and 0 becomes 1
-    spectra = _spectra(tiles) if len(tiles) else None
+    spectra = _spectra(tiles[:: -(-len(tiles) // _MOST_TILES)]) if len(tiles) else None
     return QualityRecord(
         annotated=round(covered_share(box, covers), 3),
         saturated=round(float(ends) / rows.size, 3),
@@ -111,7 +113,7 @@ def _period(across: NDArray[np.float64], down: NDArray[np.float64]) -> float | N
     for spectrum in (across, down):
         place = int(np.where(_FREE, spectrum, 0).argmax())
         around = spectrum[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS + 1]
-        if spectrum[place] < _PLAIN_PEAK * _median(around):
+        if spectrum[place] <= _PLAIN_PEAK * _median(around):  # equal where there is nothing at all
             return None
         peaks.append(float(_FREQUENCY[place]))
     return round(2 / sum(peaks), 2) if abs(peaks[0] - peaks[1]) <= _SAME_PERIOD else None
