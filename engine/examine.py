@@ -162,6 +162,10 @@ class _Examination:
             self._seen[key] = []
             return
         except ImageUnusable as error:
+            if error.reason != Reason.TOO_LARGE and len(image.apart()) > 1:  # a damaged part must not hide the others
+                self._apart.add(key)
+                self._examine_apart(image)
+                return
             # Not remembered: the wording may name objects of this document.
             self._seen[key] = [self._skip(image.place.record, error.reason, error.detail)]
             return

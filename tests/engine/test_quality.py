@@ -74,3 +74,10 @@ def test_colour_over_more_than_half():
     assert not is_coloured(view)
     view[:22, :, 0] = 180
     assert is_coloured(view)
+
+
+@pytest.mark.parametrize("period", [1, 2, 4])
+def test_perfectly_regular_pixels_have_no_spectrum_to_read(period):
+    rows, columns = np.mgrid[:400, :400] // period
+    for grey in ((rows + columns) % 2, columns % 2, rows % 2):
+        assert measured((grey * 200 + 20).astype(np.uint8)).flat is not None

@@ -228,14 +228,17 @@ def test_strips_drawn_twice_are_one_figure(tmp_path):
     assert len(found) == len(records(tmp_path, whole(FIGURE)))
 
 
-def test_limits_hold_for_the_whole_and_damage_is_told_once(tmp_path):
+def test_limits_hold_for_the_whole_and_a_damaged_part_hides_no_other(tmp_path):
     pdf, _ = cut_up(FIGURE, 6, 1, ["flate"])
     (large,) = records(tmp_path, pdf, max_pixels=FIGURE.size - 1)
     assert large.reason == Reason.TOO_LARGE
     assert "6 parts" in large.detail
-    broken, _ = cut_up(FIGURE, 6, 1, ["flate"])
-    broken.objects[5] = broken.objects[5].replace(b"/FlateDecode", b"/Nothing")
-    assert [r.reason for r in records(tmp_path, broken)] == [Reason.UNSUPPORTED_CODEC]
+    broken, _ = cut_up(FIGURE, 2, 1, ["flate"])
+    first = next(number for number, written in broken.objects.items() if b"/FlateDecode" in written)
+    broken.objects[first] = broken.objects[first].replace(b"/FlateDecode", b"/Nothing")
+    found = records(tmp_path, broken, all_images=True)
+    assert sorted(r.status for r in found) == ["assessed", "not_assessed"]
+    assert {r.reason for r in found} == {Reason.UNSUPPORTED_CODEC, None}
 
 
 def test_a_transparent_strip_is_white():
