@@ -16,6 +16,7 @@ import pymupdf
 from semscan.engine.errors import DocumentUnusable, ImageUnusable
 from semscan.engine.options import ScanOptions
 from semscan.engine.pdf.decode import open_pdf_image
+from semscan.engine.pdf.masks import InvisibleError
 from semscan.engine.pdf.reader import PdfReader
 
 MAX_PIXELS = ScanOptions().max_pixels
@@ -30,8 +31,7 @@ def drawn_images(path: Path) -> list[int]:
     found: dict[int, None] = {}
     for page in range(reader.pages):
         for image in reader.page_images(page)[0]:
-            if image.placement.xref:
-                found[image.placement.xref] = None
+            found |= {part.xref: None for part in image.parts if part.xref}
     return list(found)
 
 
@@ -43,7 +43,7 @@ def decode_all(job: tuple[Path, list[int]]) -> int:
         for xref in xrefs:
             try:
                 open_pdf_image(doc, xref, MAX_PIXELS).decode()
-            except ImageUnusable:
+            except (ImageUnusable, InvisibleError):
                 continue
             decoded += 1
     return decoded
