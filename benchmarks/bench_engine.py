@@ -29,6 +29,7 @@ from semscan.engine.backends.choice import choose
 from semscan.engine.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from semscan.engine.errors import SemscanError
 from semscan.export.reference import reference_logits, trial_tiles
+from semscan.export.to_tensorrt import export_tensorrt
 from semscan.export.variants import export_fp16, export_int8, folded_of
 from semscan.training.nets.npr import Npr5k
 
@@ -36,11 +37,13 @@ BATCHES = (1, 8, 32, 128)
 TIMED_BATCH = 32
 ROUND_S = 0.4
 """How long each runtime is timed in one round, in seconds."""
-NOT_MEASURED = (
-    "onnxruntime, CUDA: not measured, no GPU",
-    "onnxruntime, TensorRT: not measured, no GPU",
-    "TensorRT: not measured, no GPU",
+CHOICES = (
+    *(("cpu", backend, precision) for backend in ("onnxruntime", "openvino") for precision in ("fp32", "fp16", "int8")),
+    ("cuda", "onnxruntime", "fp32"),
+    ("cuda", "onnxruntime", "fp16"),
+    ("cuda", "tensorrt", "fp16"),
 )
+"""Device, runtime and precision."""
 
 Infer = Callable[[NDArray[np.uint8]], Any]
 
@@ -71,14 +74,14 @@ def runtimes(bundle: Bundle, tiles: NDArray[np.uint8]) -> tuple[dict[str, Infer]
         export_fp16(str(own), own.with_suffix(".fp16.onnx"))
         export_int8(str(own), own.with_suffix(".int8.onnx"), tiles)
         model = load_bundle(str(own))
-        for backend in ("onnxruntime", "openvino"):
-            for precision in ("fp32", "fp16", "int8"):
-                try:
-                    opened = open_backend(model, choose(backend=backend, precision=precision))
-                except SemscanError as error:
-                    absent.append(f"{backend} {precision}: {error.message}")
-                    continue
-                found[f"{backend} {precision}"] = opened.infer
+        for device, backend, precision in CHOICES:
+            name = f"{backend} {precision}" + (" on CUDA" if device == "cuda" else "")
+            try:
+                if backend == "tensorrt":
+                    export_tensorrt(str(own), own.with_suffix(".plan"))
+                found[name] = open_backend(model, choose(device, backend, precision)).infer
+            except SemscanError as error:
+                absent.append(f"{name}: not measured, {error.message}")
     return found, absent
 
 
@@ -111,11 +114,11 @@ def measure(bundle: Bundle, tiles: NDArray[np.uint8], rounds: int) -> dict[str, 
             "ratio_highest": max(ratios),
             "by_batch": {str(size): rate(infer, tiles[:size]) for size in BATCHES},
         }
-        if " " in name and name.split()[0] in ("onnxruntime", "openvino"):
+        if not name.startswith(("PyTorch", "torch")):
             logits = np.concatenate([infer(tiles[i : i + TIMED_BATCH]) for i in range(0, len(tiles), TIMED_BATCH)])
             row["max_delta_logit"] = float(np.abs(logits - reference).max())
         rows[name] = row
-    return {"runtimes": rows, "absent": [*absent, *NOT_MEASURED]}
+    return {"runtimes": rows, "absent": absent}
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -152,7 +155,13 @@ def markdown(result: dict[str, Any]) -> str:
     ]
     for name, row in result["runtimes"].items():
         lines.append(f"| {name} | " + " | ".join(f"{row['by_batch'][str(size)]:,.0f}" for size in BATCHES) + " |")
-    lines += ["", *(f"* {line}" for line in result["absent"]), "", *READING, ""]
+    lines += [
+        "",
+        *(f"* {line}" for line in result["absent"]),
+        "",
+        *(READING if result["model"].startswith("sem-0 ") else ()),
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -107,22 +107,15 @@ class Cuda:
         self._call("cudaStreamSynchronize", stream)
 
     @contextmanager
-    def captured(self, stream: ctypes.c_void_p) -> Iterator[Callable[[], Callable[[], None]]]:
+    def captured(self, stream: ctypes.c_void_p) -> Iterator[Callable[[], None]]:
         """Record what is put into a stream instead of doing it.
 
         Yields:
-            To be called after the block: gives a function that replays the recording into the stream.
+            What replays the recording into the stream, to be called after the block.
         """
         graph, made = ctypes.c_void_p(), ctypes.c_void_p()
-
-        def replay() -> None:
-            self._call("cudaGraphLaunch", made, stream)
-
-        def finished() -> Callable[[], None]:
-            return replay
-
         self._call("cudaStreamBeginCapture", stream, _THREAD_LOCAL_CAPTURE)
-        yield finished
+        yield lambda: self._call("cudaGraphLaunch", made, stream)
         self._call("cudaStreamEndCapture", stream, ctypes.byref(graph))
         self._call("cudaGraphInstantiate", ctypes.byref(made), graph, ctypes.c_ulonglong(0))
 

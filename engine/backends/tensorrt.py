@@ -138,9 +138,9 @@ def _record(lane: _Lane, size: int) -> _Bucket:
     tiles[:] = 0
     enqueue()  # TensorRT sets itself up at the first call with a shape, which must not be recorded
     cuda.synchronize(stream)
-    with cuda.captured(stream) as recorded:
+    with cuda.captured(stream) as replay:
         enqueue()
-    return _Bucket(tiles, logits, recorded())
+    return _Bucket(tiles, logits, replay)
 
 
 def _collect(item: tuple[_Lane, int, int], logits: NDArray[np.float32]) -> None:

@@ -127,14 +127,12 @@ def fake_trt(device, version="11.4.0", outputs=("logit", "evidence"), refuses=Fa
         create_execution_context=lambda: Context(device),
     )
     runtime = SimpleNamespace(deserialize_cuda_engine=lambda plan: None if refuses else engine)
-    logger = SimpleNamespace(ERROR=1)
     return SimpleNamespace(
         __version__=version,
         Logger=type("Logger", (), {"ERROR": 1, "__init__": lambda self, level: None}),
         Runtime=lambda given: runtime,
         TensorIOMode=SimpleNamespace(INPUT="in"),
         DataType=SimpleNamespace(UINT8="uint8", FLOAT="float"),
-        logger=logger,
     )
 
 
@@ -254,7 +252,7 @@ class Recorder:
         return call
 
 
-def building(flags, creation, parses=b"good"):
+def building(flags, creation):
     log = []
     trt = SimpleNamespace(
         __version__="x",
