@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("numpy", "PIL", "pymupdf", "fitz", "onnxruntime", "torch", "onnx", "scipy")
+HEAVY = ("numpy", "PIL", "pymupdf", "fitz", "onnxruntime", "torch", "onnx", "scipy", "sklearn")
 
 
 def loaded_after(code: str, tmp_path: Path) -> tuple[set[str], str]:
