@@ -18,7 +18,7 @@ from semscan.export.card import model_card
 from semscan.export.fold import fold
 from semscan.export.golden import golden_tiles
 from semscan.export.graph import build_graph
-from semscan.training.nets.npr import load_detector
+from semscan.training.nets.registry import load_detector
 
 NEEDED = ("detector.pt", "config.json", "calibration.json", "results.json")
 

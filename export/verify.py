@@ -111,7 +111,7 @@ def _reference(bundle: Bundle, checkpoint: Path | None) -> Callable[[NDArray[np.
         return lambda tiles: reference_logits(folded, tiles)
     import torch
 
-    from semscan.training.nets.npr import load_detector
+    from semscan.training.nets.registry import load_detector
 
     network = load_detector(checkpoint).double()
 

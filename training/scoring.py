@@ -15,7 +15,7 @@ from semscan.engine.smoothness import smoothness
 from semscan.engine.tiles import cut_tiles, panel_tiles, tile_origins
 from semscan.export.fold import fold
 from semscan.export.graph import build_graph
-from semscan.training.nets.npr import load_detector
+from semscan.training.nets.registry import load_detector
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from semscan.training.autoencoders import AutoencoderRecipe, load_autoencoder, r
 from semscan.training.crops import CropsPool
 from semscan.training.detector import TrainingRecipe, draw_batch, fit
 from semscan.training.nets.autoencoders import UPSAMPLERS, Autoencoder, AutoencoderSpec
-from semscan.training.nets.npr import load_detector
+from semscan.training.nets.registry import load_detector
 from semscan.training.pairs import Pool
 from semscan.training.rundir import Stats, load_checkpoint, open_run
 

@@ -7,8 +7,6 @@ class-activation map exact: the logit is the mean of the evidence map.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,7 +21,13 @@ class Npr5k(nn.Module):
 
     Args:
         channels: input channels.
+
+    Attributes:
+        cell_px: side of a cell of the evidence map.
+        margin_px: what the evidence map leaves out on each side.
     """
+
+    cell_px, margin_px = 8, 0
 
     def __init__(self, channels: int = 1) -> None:
         super().__init__()
@@ -74,13 +78,6 @@ class BasicBlock(nn.Module):
         """[n, c, h, w] to [n, c', h / stride, w / stride]."""
         y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
         return F.relu(y + self.shortcut(x))
-
-
-def load_detector(path: Path) -> Npr5k:
-    """The averaged network of a checkpoint ``detector.pt``, in evaluation mode; no code from the file is run."""
-    model = Npr5k()
-    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["averaged"])
-    return model.eval()
 
 
 def npr_residual(tiles: Tensor) -> Tensor:
