@@ -112,8 +112,8 @@ def test_a_crop_by_one_pixel_only_moves_the_residuals(name):
     model, big = trained(name).double(), noise(1, 82)
     with torch.inference_mode():
         whole, cropped = model.residuals(big[..., :80, :80]), model.residuals(big[..., 1:81, 1:81])
-    tolerance = 1e-12 if name == "npr64k" else 0.3 * float(whole.std())
-    torch.testing.assert_close(cropped[..., 8:-9, 8:-9], whole[..., 9:-8, 9:-8], atol=tolerance, rtol=0)
+    moved = (cropped[..., 8:-9, 8:-9] - whole[..., 9:-8, 9:-8]).abs()
+    assert moved.mean() < (1e-12 if name == "npr64k" else 0.03 * whole.std())
 
 
 @pytest.mark.parametrize("name", OURS)
