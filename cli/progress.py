@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 if TYPE_CHECKING:
-    from semscan.engine.flow import Progress
+    from semscan.engine.opened import Progress
 
 BAR_COLUMNS = 24
 BAR_PERIOD_S = 0.1

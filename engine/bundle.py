@@ -23,6 +23,9 @@ from semscan.engine.errors import ModelError
 
 MODELS = Path(__file__).parent / "models"
 DEFAULT_MODEL = "sem-0"
+GATE = "kind-1"
+"""Name of the network that tells SEM from other kinds."""
+
 FORMAT = "1"
 
 
@@ -60,6 +63,11 @@ class Bundle:
         return self.metadata.get("precision", "fp32")
 
     @property
+    def caution(self) -> str | None:
+        """What its makers say first of its limits, a sentence or two; ``None`` if the file does not hold it."""
+        return self.metadata.get("caution")
+
+    @property
     def card(self) -> str:
         """The model card, Markdown."""
         return self.metadata["card"]
@@ -87,6 +95,19 @@ class Bundle:
         shape = (int(data["n"]), 1, self.tile_px, self.tile_px)
         tiles = np.frombuffer(zlib.decompress(base64.b64decode(data["tiles"])), np.uint8).reshape(shape)
         return Golden(tiles, np.asarray(data["logits"], np.float32))
+
+
+def gate_sha256() -> str:
+    """Hex digest of the gate's file.
+
+    Raises:
+        ModelError: it is missing.
+    """
+    path = MODELS / f"{GATE}.onnx"
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"the SEM-or-not gate {path} cannot be read: {error.strerror}", "reinstall semscan") from error
 
 
 def list_models() -> list[Path]:

@@ -11,12 +11,16 @@ bound: the rate that the sources support, not the one they happen to show.
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 QUALITY_FLOOR = 60
 """JPEG quality below which no stratum exists."""
+
+STRATA = ("lossless", "jpeg90", "jpeg75", "jpeg60")
+"""Names of the channels that a stored image can have gone through last."""
 
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1)
 """Rates at which a calibration may be used by default."""
@@ -97,11 +101,16 @@ class SmoothnessLine:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The genuine reference of a model: one table per stratum and the smoothness line."""
+    """The genuine reference of a model: one table per stratum and the smoothness line.
+
+    ``local`` holds tables of a second statistic, by how much the highest region of a panel stands out, see
+    :mod:`semscan.engine.region`; empty for a model that was not calibrated for it.
+    """
 
     id: str
     strata: dict[str, Stratum]
     smoothness: SmoothnessLine
+    local: dict[str, Stratum] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -131,11 +140,14 @@ class Calibration:
         Raises:
             KeyError, TypeError, ValueError: the table is malformed.
         """
-        line = data["smoothness"]
+        line = [float(data["smoothness"][key]) for key in ("slope", "intercept", "low", "high")]
+        if not data["strata"] or not all(map(math.isfinite, line)):
+            raise ValueError("a calibration needs strata and a smoothness line of finite numbers")
         return cls(
             id=str(data["id"]),
             strata={name: _stratum(name, table) for name, table in data["strata"].items()},
-            smoothness=SmoothnessLine(*(float(line[key]) for key in ("slope", "intercept", "low", "high"))),
+            smoothness=SmoothnessLine(*line),
+            local={name: _stratum(name, table) for name, table in data.get("local", {}).items()},
         )
 
 
@@ -144,9 +156,13 @@ def _stratum(name: str, table: dict[str, Any]) -> Stratum:
     scores, *bounds = columns
     if not scores or any(len(column) != len(scores) for column in columns):
         raise ValueError(f"calibration stratum {name!r} has columns of different or zero length")
-    if any(a >= b for a, b in itertools.pairwise(scores)):
+    if not all(map(math.isfinite, scores)) or any(a >= b for a, b in itertools.pairwise(scores)):
         raise ValueError(f"calibration stratum {name!r} is not sorted by score")
+    if not all(0 <= share <= 1 for column in bounds for share in column):
+        raise ValueError(f"calibration stratum {name!r} has shares that are none")
     sources = int(table["sources"])
+    if sources < 1:
+        raise ValueError(f"calibration stratum {name!r} has no source")
     return Stratum(
         name=name,
         panels=int(table["n"]),

@@ -4,96 +4,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.aggregate import assess
+from semscan.engine.aggregate import Waiting, outside_reference, scored
 from semscan.engine.backends import Backend
 from semscan.engine.batcher import Batcher
 from semscan.engine.bundle import Bundle
-from semscan.engine.document import Document
 from semscan.engine.errors import Reason
 from semscan.engine.journal import Group, Journal
+from semscan.engine.opened import OpenDocument, Progress
 from semscan.engine.options import ScanOptions
 from semscan.engine.pdf import wire
 from semscan.engine.pdf.pool import Pool, Progressed
-from semscan.engine.records import DocumentRecord, NoticeRecord, PanelRecord, Record, ReferenceRecord
+from semscan.engine.records import NoticeRecord, Record
 from semscan.engine.scored import ScoredOnce
 from semscan.engine.sources import Intake
 from semscan.engine.stats import ScanStats, Stopwatch
-from semscan.engine.tally import Tally, document_record
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a scan is.
-
-    Attributes:
-        documents_done: documents finished, those of an earlier run that is continued included.
-        documents_total: ``None`` while inputs are still being listed.
-        panels: panels found.
-        flagged: panels for a closer look.
-        failed: documents that failed.
-        expected: flags to expect if every panel assessed so far were genuine.
-        failures: errors by code.
-    """
-
-    documents_done: int
-    documents_total: int | None
-    panels: int
-    flagged: int
-    failed: int
-    expected: float = 0.0
-    failures: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class OpenDocument:
-    """A document whose panels are still coming in or being scored."""
-
-    source: Document
-    started: float
-    attempt: int = 1
-    doc_id: str = ""
-    pages: int = 0
-    named: wire.Named | None = None
-    done: wire.Done | None = None
-    panels: dict[str, PanelRecord] = field(default_factory=dict)
-    pending: dict[str, tuple[str, float]] = field(default_factory=dict)
-    """Panels that wait for their score: stratum and smoothness."""
-    notices: list[NoticeRecord] = field(default_factory=list)
-
-    def record(self, rate: float) -> DocumentRecord:
-        """The finished document's record."""
-        done, named = self.done or wire.Done(), self.named or wire.Named()
-        return document_record(
-            doc_id=self.doc_id,
-            path=self.source.path,
-            container=self.source.container,
-            media_type=self.source.media_type,
-            size_bytes=self.source.bytes,
-            pages=self.pages,
-            images=done.images,
-            figures=done.figures,
-            panels=self.panels.values(),
-            notices=self.notices,
-            rate=rate,
-            seconds=time.monotonic() - self.started,
-            doi=named.doi,
-            title=named.title,
-        )
-
-    def restart(self, attempt: int) -> None:
-        """Forget what an earlier try found."""
-        self.attempt = attempt
-        self.panels.clear()
-        self.pending.clear()
-        self.notices.clear()
-
+from semscan.engine.tally import Tally
 
 _PanelKey: TypeAlias = tuple[int, int, str]
 """Document, try, panel."""
@@ -220,50 +152,31 @@ class Flow:
         if record.panel_id in document.panels:
             return  # ids are unique; a worker that was taken over may not confuse the counting
         self._stats.panels += 1
-        if found.tiles is not None and (why := self._outside_reference(found)):
+        reference = self._bundle.id, self._bundle.calibration
+        if found.tiles is not None and (why := outside_reference(found.stratum, found.smoothness, *reference)):
             record = replace(record, status="not_assessed", reason=Reason.BELOW_QUALITY_FLOOR, detail=why, tiles=None)
         document.panels[record.panel_id] = record
         if record.status == "assessed" and found.tiles is not None:
-            document.pending[record.panel_id] = found.stratum, found.smoothness
+            document.pending[record.panel_id] = Waiting(found.stratum, found.smoothness, found.places)
             self._stats.tiles += len(found.tiles)
             # Per worker: one must not be able to name the tiles of another. The number, so that it cannot be wrong.
             name = None if found.token is None else (worker, found.token, len(found.tiles))
             self._score(self._scorer.add((key, document.attempt, record.panel_id), found.tiles, name))
 
-    def _outside_reference(self, found: wire.Found) -> str | None:
-        """Why the calibration holds no genuine panel like this one, if so."""
-        calibration = self._bundle.calibration
-        if found.stratum not in calibration.strata:
-            return f"{self._bundle.id} has no genuine reference panels of stratum {found.stratum}"
-        line = calibration.smoothness
-        if line.covers(found.smoothness):
-            return None
-        than = "smoother" if found.smoothness < line.low else "rougher"
-        limits = f"smoothness {found.smoothness:.2f}, reference {line.low:.2f} to {line.high:.2f}"
-        return f"{than} than every genuine reference panel ({limits})"
-
-    def _score(self, scored: Iterable[tuple[_PanelKey, NDArray[np.float32]]]) -> None:
+    def _score(self, done: Iterable[tuple[_PanelKey, NDArray[np.float32]]]) -> None:
         """Panels whose last tile was scored."""
-        for (key, attempt, panel_id), logits in scored:
+        tile_px, calibration = self._bundle.tile_px, self._bundle.calibration
+        for (key, attempt, panel_id), logits in done:
             document = self._open.get(key)
             if document is None or document.attempt != attempt:
                 continue  # the worker died after sending this panel, and the document was tried again
-            name, smoothness = document.pending.pop(panel_id)
-            calibration = self._bundle.calibration
-            stratum = calibration.strata[name]
-            result = assess(logits, smoothness, stratum, calibration, self._rate)
-            document.panels[panel_id] = replace(
-                document.panels[panel_id],
-                score=round(result.score, 4),
-                tail=round(result.tail.value, 6),
-                tail_ci95=(round(result.tail.low, 6), round(result.tail.high, 6)),
-                reference=ReferenceRecord(stratum.name, stratum.panels, stratum.sources),
-                level=result.level,
-            )
+            record, waiting = document.panels[panel_id], document.pending.pop(panel_id)
+            document.panels[panel_id] = scored(record, waiting, logits, tile_px, calibration, self._rate)
 
     def _close_finished(self) -> Iterator[Record]:
         for key in [key for key, document in self._open.items() if document.done and not document.pending]:
             document = self._open.pop(key)
+            document.compare(self._bundle.calibration)
             record = document.record(self._rate)
             panels = document.panels.values()
             self._stats.documents += 1

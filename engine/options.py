@@ -26,6 +26,8 @@ class ScanOptions:
         min_panel_px: panels whose shorter side is below this are listed as ``too_small``.
         all_images: assess every panel, whatever the SEM-or-not gate says (results are marked by their kind).
         model: name of a shipped model or path of a bundle; ``None`` takes the shipped default.
+        calibration: path of a file that ``semscan calibrate`` wrote, a genuine reference to use instead of the
+            model's own.
         device: where to score: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         backend: the inference runtime: ``auto``, ``onnxruntime``, ``openvino`` or ``tensorrt``.
         precision: ``auto`` (``fp32``), ``fp32``, ``fp16`` or ``int8``; the last two need an artefact beside the model.
@@ -53,6 +55,7 @@ class ScanOptions:
     min_panel_px: int = SMALLEST_PANEL_PX
     all_images: bool = False
     model: str | None = None
+    calibration: str | None = None
     device: str = "auto"
     backend: str = "auto"
     precision: str = "auto"

@@ -17,7 +17,9 @@ from semscan.engine.records import (
     QualityRecord,
     Record,
     ReferenceRecord,
+    RegionRecord,
     RunRecord,
+    SiblingRecord,
     SummaryRecord,
     Tool,
 )
@@ -26,7 +28,7 @@ _RECORDS: dict[str, type[Record]] = {
     record.type: record for record in (RunRecord, DocumentRecord, PanelRecord, NoticeRecord, SummaryRecord)
 }
 _PARTS: dict[type[Any], dict[str, type[Any]]] = {
-    RunRecord: {"tool": Tool, "model": ModelId, "calibration": CalibrationId},
+    RunRecord: {"tool": Tool, "model": ModelId, "calibration": CalibrationId, "gate": ModelId},
     DocumentRecord: {"counts": Counts, "cues": CueRecord},
     PanelRecord: {
         "image": ImageRecord,
@@ -34,6 +36,8 @@ _PARTS: dict[type[Any], dict[str, type[Any]]] = {
         "reference": ReferenceRecord,
         "quality": QualityRecord,
         "cues": CueRecord,
+        "siblings": SiblingRecord,
+        "region": RegionRecord,
     },
 }
 _NO_PARTS: dict[str, type[Any]] = {}

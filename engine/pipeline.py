@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
 from semscan import __version__
 from semscan.engine.backends import Backend, open_backend
 from semscan.engine.backends.choice import choose
-from semscan.engine.bundle import Bundle, load_bundle
+from semscan.engine.bundle import GATE, Bundle, gate_sha256, load_bundle
 from semscan.engine.errors import UsageError
-from semscan.engine.flow import Flow, Progress
+from semscan.engine.flow import Flow
+from semscan.engine.intervals import sources_needed
 from semscan.engine.journal import Journal
+from semscan.engine.opened import Progress
 from semscan.engine.options import ScanOptions
 from semscan.engine.pdf.pool import Pool
 from semscan.engine.records import CalibrationId, ModelId, Record, RunRecord, Tool
+from semscan.engine.reference import load_reference, open_reference
 from semscan.engine.selftest import golden_self_test
 from semscan.engine.stats import ScanStats
 
@@ -34,6 +38,7 @@ def scan(
     backend: Backend | None = None,
     journal: Journal | None = None,
     stop: Callable[[], bool] = bool,
+    judge: bool = True,
 ) -> Iterator[Record]:
     """Scan files and folders.
 
@@ -44,10 +49,11 @@ def scan(
         progress: called after every document.
         stats: filled with counts and stage times.
         backend: a runtime to use instead of the model's own; its scores are not checked against golden tiles.
-
         journal: an earlier run to continue: its documents are told again and not done again.
         stop: asked before each document; once it says yes, the documents in hand are finished, no other is taken, and
             the summary's exit code is 130.
+        judge: whether to compare scores with a genuine reference; otherwise every panel with tiles has a score and
+            none is flagged, which is how a reference is counted.
 
     Yields:
         A :class:`RunRecord`; for each document, when it is finished, its :class:`DocumentRecord`, its panels in the
@@ -63,7 +69,12 @@ def scan(
     """
     options = options or ScanOptions()
     bundle = load_bundle(options.model)
-    rate = _rate(bundle, options)
+    if not judge:
+        bundle, rate = replace(bundle, calibration=open_reference(bundle)), 0.0
+    else:
+        if options.calibration is not None:
+            bundle = replace(bundle, calibration=load_reference(options.calibration, bundle))
+        rate = _rate(bundle, options)
     choice = choose(options.device, options.backend, options.precision)
     with Pool(options.worker_count(), options.memory_mib, options.timeout_s, bundle.tile_px) as pool:
         pool.warm_up()  # while this process loads the runtime
@@ -88,19 +99,21 @@ def _rate(bundle: Bundle, options: ScanOptions) -> float:
     calibration = bundle.calibration
     bound = calibration.smallest_bound()
     supported = calibration.supported_rate()
+    fewest = min(stratum.sources for stratum in calibration.strata.values())
+    what = bundle.id if options.calibration is None else calibration.id
     if options.fpr is None:
         if supported is None:
             raise UsageError(
-                f"{bundle.id} is calibrated on too few independent genuine sources ({calibration.sources}): they bound "
-                f"the rate of false flags at {bound:.2f} only",
-                "use a model calibrated on more sources, or say --fpr with a larger rate",
+                f"{what} is calibrated on too few independent genuine sources ({fewest}): they bound the rate of false "
+                f"flags at {bound:.2f} only",
+                f"a rate of 5 % needs {sources_needed(0.05)} sources; or say --fpr with a larger rate",
             )
         return supported
     if options.fpr < bound:
         raise UsageError(
-            f"--fpr {options.fpr:g} is below what {bundle.id} can support: its {calibration.sources} independent "
-            f"genuine sources bound the rate at {bound:.3f} with 95 % confidence",
-            f"use --fpr {supported or bound:.2g} or a model calibrated on more sources",
+            f"--fpr {options.fpr:g} is below what {what} can support: its {fewest} independent genuine sources bound "
+            f"the rate at {bound:.3f} with 95 % confidence",
+            f"use --fpr {supported or bound:.2g}, or a calibration on {sources_needed(options.fpr)} sources",
         )
     return options.fpr
 
@@ -110,7 +123,7 @@ def _run_record(bundle: Bundle, backend: Backend, options: ScanOptions, rate: fl
     return RunRecord(
         run_id=uuid.uuid4().hex,
         tool=Tool(__version__),
-        model=ModelId(bundle.id, bundle.sha256),
+        model=ModelId(bundle.id, bundle.sha256, bundle.caution),
         calibration=CalibrationId(calibration.id, calibration.n, calibration.sources),
         policy={"fpr_per_panel": rate, **options.to_json()},
         argv=tuple(argv),
@@ -118,4 +131,5 @@ def _run_record(bundle: Bundle, backend: Backend, options: ScanOptions, rate: fl
         backend=backend.name,
         precision=backend.precision,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
+        gate=ModelId(GATE, gate_sha256()),
     )

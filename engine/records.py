@@ -12,6 +12,39 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, ClassVar, TypeAlias
 
+from semscan.engine.parts import (
+    CueRecord,
+    ImageRecord,
+    KindRecord,
+    QualityRecord,
+    ReferenceRecord,
+    RegionRecord,
+    SiblingRecord,
+)
+
+__all__ = [
+    "SCHEMA",
+    "CalibrationId",
+    "Counts",
+    "CueRecord",
+    "DocumentRecord",
+    "ImageRecord",
+    "KindRecord",
+    "ModelId",
+    "NoticeRecord",
+    "PanelRecord",
+    "QualityRecord",
+    "Record",
+    "ReferenceRecord",
+    "RegionRecord",
+    "RunRecord",
+    "SiblingRecord",
+    "SummaryRecord",
+    "Tool",
+    "label",
+    "to_jsonable",
+]
+
 SCHEMA = "semscan/1"
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
@@ -66,10 +99,11 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ModelId:
-    """The detector used: bundle name and SHA-256 of its file."""
+    """A network used: its name and the SHA-256 of its file. ``caution`` is what its makers say first of its limits."""
 
     id: str
     sha256: str
+    caution: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +117,7 @@ class CalibrationId:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """First record of a run: what was used, so that the run can be repeated."""
+    """First record of a run: what was used, so that the run can be repeated; ``gate`` tells SEM from other kinds."""
 
     type: ClassVar[str] = "run"
     run_id: str
@@ -98,6 +132,7 @@ class RunRecord:
     started: str
     offline: bool = True
     schema: str = SCHEMA
+    gate: ModelId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,89 +185,16 @@ class DocumentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageRecord:
-    """The stored image that a panel was cut from.
-
-    ``source`` is ``embedded`` (raw stream of a PDF), ``inline`` or ``file``; ``object`` is the PDF object
-    (``"83 0"``); ``ppi`` the resolution as placed on the page; ``px`` and ``bbox_px`` are (w, h) and
-    (x0, y0, x1, y1).
-
-    ``jpeg_q`` is the quality of the standard table nearest to the luminance table; ``jpeg_tables`` is ``standard`` if
-    that table itself is used and ``other`` if not.
-
-    ``parts`` is 1, or the number of stored images if the PDF holds the figure in strips or tiles: then ``px`` and
-    ``bbox_px`` are those of the whole, ``object`` is its first part, ``jpeg_q`` the lowest of them, and ``sha256`` the
-    digest of their digests, row by row.
-    """
-
-    sha256: str
-    px: tuple[int, int]
-    bbox_px: tuple[int, int, int, int]
-    source: str
-    encoding: str
-    object: str | None = None
-    jpeg_q: int | None = None
-    subsampling: str | None = None
-    components: int | None = None
-    bits: int | None = None
-    ppi: int | None = None
-    parts: int = 1
-    jpeg_tables: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class KindRecord:
-    """What the gate takes a panel for, and its confidence in that label."""
-
-    label: str
-    p: float
-
-
-@dataclass(frozen=True, slots=True)
-class QualityRecord:
-    """How good the evidence in a panel is, beside what ``image`` says of its stored form.
-
-    Shares of the panel without its data bar: ``annotated`` lies under what is drawn on it or over it, ``saturated`` is
-    black or white, ``flat`` has no texture. ``resampling_period_px`` is the period of the trace that enlarging left,
-    ``null`` when there is no plain one; ``earlier_jpeg`` is true for a panel stored without loss that shows the blocks
-    of an earlier JPEG, otherwise ``null``.
-    """
-
-    annotated: float
-    saturated: float
-    flat: float
-    resampling_period_px: float | None = None
-    earlier_jpeg: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CueRecord:
-    """What a file says about where a picture comes from; never a verdict, because anybody can write it.
-
-    ``code`` is a :class:`semscan.engine.errors.CueCode`; ``detail`` quotes what was found, shortened. Those of a
-    document are the different ones of its panels.
-    """
-
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceRecord:
-    """The genuine panels a score is compared with: ``n`` panels from ``sources`` independent sources."""
-
-    stratum: str
-    n: int
-    sources: int
-
-
-@dataclass(frozen=True, slots=True)
 class PanelRecord:
     """One panel of one figure, assessed or not.
 
     ``tail`` is the share of genuine reference panels of the same stratum that score at least as high, with
     ``tail_ci95``; ``level`` is ``none``, ``note`` or ``look``. A panel that was not assessed carries ``reason`` and
     ``detail`` instead. ``index`` and ``of`` give its place in reading order among the panels of its image.
+
+    ``smoothness`` is that of an assessed panel. ``siblings`` needs four more panels of the document that are stored
+    alike; ``region`` is given where one part stands out more than in nine of ten genuine panels, by models that were
+    calibrated for it.
     """
 
     type: ClassVar[str] = "panel"
@@ -259,6 +221,9 @@ class PanelRecord:
     duplicate_of: str | None = None
     quality: QualityRecord | None = None
     cues: tuple[CueRecord, ...] = ()
+    smoothness: float | None = None
+    siblings: SiblingRecord | None = None
+    region: RegionRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,9 +117,19 @@ def panel_tiles(
     Returns:
         uint8 [n, 1, tile_px, tile_px], n possibly 0.
     """
-    tiles = cut_tiles(grey, clean_origins(box, tile_px, most, avoid), tile_px)
+    return placed_tiles(grey, box, tile_px, most, avoid)[0]
+
+
+def placed_tiles(
+    grey: NDArray[np.uint8], box: Box, tile_px: int, most: int, avoid: Sequence[Box] = ()
+) -> tuple[NDArray[np.uint8], list[tuple[int, int]]]:
+    """The tiles of :func:`panel_tiles` and their origins ``(x, y)`` in pixels of the stored image."""
+    origins = clean_origins(box, tile_px, most, avoid)
+    tiles = cut_tiles(grey, origins, tile_px)
     textured = _textured(tiles)
-    return tiles if textured.all() else tiles[textured]
+    if textured.all():
+        return tiles, origins
+    return tiles[textured], [origin for origin, kept in zip(origins, textured.tolist(), strict=True) if kept]
 
 
 def _textured(tiles: NDArray[np.uint8]) -> NDArray[np.bool_]:

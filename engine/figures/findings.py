@@ -30,6 +30,7 @@ class Finding:
         tiles: uint8 [n, 1, T, T] to be scored, or ``None``.
         pixels: uint8 [h, w], the panel itself if the task asks for it.
         among: boxes of all panels of its image, in reading order, if known.
+        places: origins of the tiles in pixels from the top left of the panel.
     """
 
     record: PanelRecord
@@ -38,6 +39,7 @@ class Finding:
     tiles: NDArray[np.uint8] | None = None
     pixels: NDArray[np.uint8] | None = None
     among: tuple[Box, ...] = ()
+    places: tuple[tuple[int, int], ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -102,7 +104,8 @@ class Place:
             record = replace(record, bbox_pt=self.box_on_page(Box(*image.bbox_px), *image.px), image=self._here(image))
             record = replace(record, panel=self._letter(finding, image))
         named = None if token is None or finding.tiles is None else f"{token}/{seen.index}"
-        return Found(record, finding.stratum, finding.smoothness, finding.tiles, finding.pixels, named)
+        scored = finding.stratum, finding.smoothness, finding.tiles
+        return Found(record, *scored, finding.pixels, named, finding.places)
 
     def whole(self, image: ImageRecord, seen: Box, pixels: NDArray[np.uint8], panels: int) -> Whole:
         """The message for the image itself, drawn here.

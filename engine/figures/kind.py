@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.backends.gate import GateNetwork
+from semscan.engine.bundle import GATE
 from semscan.engine.errors import ModelError
 from semscan.engine.figures import texture
 from semscan.engine.figures.quality import is_coloured
 from semscan.engine.figures.views import COLOUR_NAMES, PATCH_PX, colour_summary, take_views
 
-NAME = "kind-1"
+NAME = GATE
 FORMAT = 2
 METADATA_KEY = "semscan_kind"
 Colour = Callable[[], NDArray[np.uint8] | None]

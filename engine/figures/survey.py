@@ -22,7 +22,7 @@ from semscan.engine.raster import Raster
 from semscan.engine.records import ImageRecord, KindRecord, PanelRecord
 from semscan.engine.smoothness import smoothness
 from semscan.engine.stats import Stopwatch
-from semscan.engine.tiles import panel_tiles
+from semscan.engine.tiles import panel_tiles, placed_tiles
 
 SMALLEST_FIGURE_PX = 48
 """Images with a shorter side than this are rules, bullets and icons; they are counted as ``tiny``."""
@@ -79,7 +79,7 @@ class Survey:
             content = trim_data_bar(raster.grey, box)
             sizes = self.task.tile_px, self.task.max_tiles
             covers = [*covered, *find_overlays(raster.grey, content, colour.value)]
-            tiles = panel_tiles(raster.grey, content, *sizes, covers)
+            tiles, origins = placed_tiles(raster.grey, content, *sizes, covers)
             quality = quality_of(raster.grey, content, tiles, covers, lossless=stratum == "lossless")
             record = replace(record, quality=quality)
             if not len(tiles) and covers and len(panel_tiles(raster.grey, content, *sizes)):
@@ -90,7 +90,8 @@ class Survey:
                 return _refused(record, Reason.TOO_SMALL, detail, pixels)
             smooth = smoothness(_crop(raster.grey, content))
         record = replace(record, status="assessed", tiles=len(tiles))
-        return Finding(record, stratum or "", smooth, tiles, pixels)
+        places = tuple([(x - box.x0, y - box.y0) for x, y in origins])
+        return Finding(record, stratum or "", smooth, tiles, pixels, places=places)
 
     def _refusal(
         self, kind: Kind, box: Box, raster: Raster, stratum: str | None, colour: _Once

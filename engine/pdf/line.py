@@ -53,7 +53,7 @@ MOST_WAITING_BYTES, MOST_WAITING_S = 1 << 16, 1.0
 one has waited so long. Those of a document's second try never wait, so that all that was found before a crash is told.
 """
 
-_UNSCORED = (None,) * 5
+_SCORED = attrgetter("score", "tail", "tail_ci95", "level", "reference", "smoothness", "siblings", "region")
 _PANEL, _NOTICE = packing(PanelRecord), packing(NoticeRecord)
 _TASK_VALUES = attrgetter(*(field.name for field in fields(Task)))
 
@@ -110,7 +110,7 @@ class WorkerEnd:
             tiles = None if message.tiles is None else self._place(message.tiles)
             shape = None if message.pixels is None else message.pixels.shape
             record = _PANEL.pack(message.record)
-            return [kind, record, message.stratum, message.smoothness, tiles, shape, message.token]
+            return [kind, record, message.stratum, message.smoothness, tiles, shape, message.token, message.places]
         if isinstance(message, Whole):
             return [kind, _PANEL.pack(message.record), message.pixels.shape]
         if isinstance(message, Named):
@@ -191,7 +191,7 @@ class SupervisorEnd:
     def _message(self, row: Any, *, is_last: bool) -> Message:
         kind, *values = _typed(row, list)
         if kind == "Found":
-            return self._found(*values, is_last=is_last)
+            return self._found(values, is_last)
         if kind == "Noted":
             (notice,) = values
             return Noted(_NOTICE.unpack(notice))
@@ -216,16 +216,15 @@ class SupervisorEnd:
             return Ready()
         raise ValueError(f"unknown message {kind!r:.40}")
 
-    def _found(
-        self, packed: Any, stratum: Any, smoothness: Any, placed: Any, shape: Any, token: Any, *, is_last: bool
-    ) -> Found:
+    def _found(self, values: list[Any], is_last: bool) -> Found:
+        packed, stratum, smoothness, placed, shape, token, places = values
         record = _PANEL.unpack(packed)
         if token is not None and len(_typed(token, str)) > LONGEST_TOKEN:
             raise ValueError("the token is too long")
         tiles = None if placed is None else self._ring.read(*map(_whole, placed))
         if (record.status == "assessed") != (tiles is not None):
             raise ValueError("a panel is assessed by its tiles")
-        if (record.score, record.tail, record.tail_ci95, record.level, record.reference) != _UNSCORED:
+        if any(value is not None for value in _SCORED(record)):
             raise ValueError("a worker does not score")
         if tiles is not None:
             self._to_release += len(tiles)
@@ -236,7 +235,10 @@ class SupervisorEnd:
             if not is_last:
                 raise ValueError("pixels before the last message")
             pixels = self._pixels(shape)
-        return Found(record, _typed(stratum, str), _number(smoothness), tiles, pixels, token)
+        origins = tuple([(_whole(x), _whole(y)) for x, y in _typed(places, list)])
+        if origins and (tiles is None or len(origins) != len(tiles)):
+            raise ValueError("one place for each tile")
+        return Found(record, _typed(stratum, str), _number(smoothness), tiles, pixels, token, origins)
 
     def _pixels(self, shape: Any) -> NDArray[np.uint8]:
         height, width = map(_whole, shape)

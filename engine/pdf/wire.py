@@ -94,7 +94,8 @@ class Found:
     """A panel. With tiles, uint8 [n, 1, T, T], it waits for its score; without, its record is complete.
 
     ``pixels``, uint8 [h, w], is the panel itself, sent when the task asks for it. ``token`` is the same for tiles of
-    this worker that are the same; ``None`` if that is not known.
+    this worker that are the same; ``None`` if that is not known. ``places`` are the origins ``(x, y)`` of the tiles in
+    pixels from the top left of the panel; empty if they are not known.
     """
 
     record: PanelRecord
@@ -103,6 +104,7 @@ class Found:
     tiles: NDArray[np.uint8] | None = None
     pixels: NDArray[np.uint8] | None = None
     token: str | None = None
+    places: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -42,8 +42,8 @@ CREATE INDEX panel_by_tail ON panel (tail) WHERE level IN ('look', 'note');
 
 _DELETE = "DELETE FROM document WHERE container = ? AND path = ?"
 
-_IRRELEVANT = ("jobs", "batch_size", "timeout_s", "memory_mib")
-"""Options that do not change a record."""
+_IRRELEVANT = ("jobs", "batch_size", "timeout_s", "memory_mib", "calibration")
+"""Options that do not change a record; the calibration counts by its id, not by the path of its file."""
 
 
 class SqliteSink:
@@ -249,6 +249,7 @@ def run_key(run: RunRecord) -> str:
     """What must be equal for two runs to give the same records."""
     policy = {name: value for name, value in run.policy.items() if name not in _IRRELEVANT}
     key: dict[str, Any] = {"schema": run.schema, "tool": run.tool.version, "model": run.model.sha256}
+    key["gate"] = run.gate.sha256 if run.gate else None
     return json.dumps(key | {"calibration": run.calibration.id, "policy": policy}, sort_keys=True)
 
 

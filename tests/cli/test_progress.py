@@ -7,7 +7,7 @@ import io
 import pytest
 
 from semscan.cli.progress import ProgressLine, describe
-from semscan.engine.flow import Progress
+from semscan.engine.opened import Progress
 
 HALF = Progress(documents_done=6, documents_total=12, panels=1379, flagged=2, failed=1)
 

@@ -56,7 +56,7 @@ class FaultyExaminer:
                 time.sleep(0.5)
         elif fault == "deaf":
             record = PanelRecord(panel_id="a", doc_id="b", status="assessed")
-            row = json.dumps([["Found", packing(PanelRecord).pack(record), "lossless", 0, [0, 512], None, None]])
+            row = json.dumps([["Found", packing(PanelRecord).pack(record), "lossless", 0, [0, 512], None, None, []]])
             while True:
                 emit.__self__._connection.send_bytes(row.encode())
         elif fault == "endless":
