@@ -1,14 +1,13 @@
-"""The genuine reference of a detector: which score is how rare, per channel, counted by source.
+"""The genuine reference that ships with a detector: which score is how rare, per channel.
 
-Split-conformal counting (Vovk et al.; Papadopoulos et al., ECML 2002) with one change: a source that gave several
-panels counts as one, through the share of its panels that score as high, because panels of one source score alike.
+The counting is :mod:`semscan.engine.tailtable`'s; here are the panels that are counted, and the channels that they are
+sent through.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.intervals import sources_needed
+from semscan.engine.tailtable import tail_table
 from semscan.training.data import data_root, list_micrographs, verify_files
 from semscan.training.detector import DetectorRecipe
-from semscan.training.metrics import auc, clopper_pearson, upper_bound
+from semscan.training.metrics import auc
 from semscan.training.pairs import find_autoencoders
 from semscan.training.panels import STRATA, Panel, genuine_panels, reconstructions, through
 from semscan.training.recipe import load_recipe
 from semscan.training.rundir import write_sources
 from semscan.training.scoring import PanelScorer, Scores
 
+LOCAL_RATE = 0.1
+"""Regions are calibrated where the sources support this rate, the one from which on they are reported."""
+
 
 def calibrate(recipe_path: Path, overrides: list[str], data: Path | None, run_dir: Path | None) -> Path:
     """Write ``calibration.json`` into the run of a trained detector.
 
     Genuine panels of the calibrate split go through the channel of every stratum, once at their own size and once
-    resampled, because nobody can see whether a figure was resized before it was stored. Reconstructions of them serve
-    one decision only: whether the smoothness line helps the ranking.
+    resampled, because nobody can see whether a figure was resized before it was stored. Panels that a scan would not
+    assess are left out. Reconstructions of them serve one decision only: whether the smoothness line helps the ranking.
+    How far the highest region of a genuine panel stands out is counted in the same way, for the cue about regions.
 
     Args:
         recipe_path: TOML file, see :class:`semscan.training.detector.DetectorRecipe`.
@@ -58,15 +63,11 @@ def calibrate(recipe_path: Path, overrides: list[str], data: Path | None, run_di
         print(f"calibrate: {name}: {len(genuine)} genuine panels scored", file=sys.stderr, flush=True)
     sources = 2 * [panel.source for panel in genuine]
     line, ranking = choose_line(measured, sources)
-    strata = {}
-    for name, (scores, _) in measured.items():
-        corrected = scores.logit - line["slope"] * scores.smoothness - line["intercept"]
-        strata[name] = tail_table(corrected, sources, len(genuine))
     calibration = {
         "id": f"{recipe.model_id}-calibrate-{len(set(sources))}",
         "score": "mean of tile logits minus smoothness line",
         "smoothness": line,
-        "strata": strata,
+        **tables({name: scores for name, (scores, _) in measured.items()}, sources, line),
     }
     path = target / "calibration.json"
     path.write_text(json.dumps(calibration) + "\n", encoding="utf-8")
@@ -95,6 +96,8 @@ def choose_line(
     weights = np.tile([share[source] for source in sources], len(measured))
     level = np.concatenate([genuine.smoothness for genuine, _ in measured.values()])
     logit = np.concatenate([genuine.logit for genuine, _ in measured.values()])
+    used = np.concatenate([_assessed(genuine) for genuine, _ in measured.values()])
+    weights, level, logit = weights[used], level[used], logit[used]
     slope, intercept = (float(v) for v in np.polyfit(level, logit, 1, w=np.sqrt(weights)))
     plain = {name: auc(genuine.logit, made.logit) for name, (genuine, made) in measured.items()}
     lined = {
@@ -112,27 +115,37 @@ def choose_line(
     return line, ranking
 
 
-def tail_table(scores: NDArray[np.float64], sources: Sequence[str], panels: int) -> dict[str, Any]:
-    """Tail fractions with their bounds at every distinct genuine score.
+def tables(
+    measured: dict[str, Scores], sources: Sequence[str], line: dict[str, float]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """The tail tables of the scores (``strata``) and of the regions (``local``).
 
     Args:
-        scores: corrected scores of genuine panels.
-        sources: the source of each.
-        panels: genuine panels behind the scores: one that was also scored resampled is one panel.
+        measured: per stratum the scores of genuine panels: all at their own size, then all of them resampled.
+        sources: of these panels.
+        line: from :func:`choose_line`.
 
     Returns:
-        ``n``, ``sources`` and the ascending columns ``scores``, ``tail``, ``low95``, ``high95`` (two-sided
-        Clopper-Pearson) and ``upper95`` (one-sided).
+        Tables by stratum. A stratum of regions with too few sources for a rate of 10 % is left out.
     """
-    by_source = defaultdict(list)
-    for score, source in zip(np.round(scores, 6).tolist(), sources, strict=True):
-        by_source[source].append(score)
-    count = len(by_source)
-    columns: dict[str, list[float]] = {key: [] for key in ("scores", "tail", "low95", "high95", "upper95")}
-    for score in sorted({score for group in by_source.values() for score in group}):
-        k = float(sum(np.mean(np.array(group) >= score) for group in by_source.values()))
-        low, high = clopper_pearson(k, count)
-        row = (score, (1 + k) / (count + 1), low, high, upper_bound(k, count))
-        for column, value in zip(columns.values(), row, strict=True):
-            column.append(round(value, 6))
-    return {"n": panels, "sources": count, **columns}
+    names = np.asarray(sources)
+    strata, local = {}, {}
+    for name, scores in measured.items():
+        corrected = scores.logit - line["slope"] * scores.smoothness - line["intercept"]
+        used = _assessed(scores)
+        strata[name] = tail_table(corrected[used], names[used].tolist(), _panels(used))
+        if scores.local is None:
+            continue
+        used = used & np.isfinite(scores.local)
+        if len(set(names[used])) >= sources_needed(LOCAL_RATE):
+            local[name] = tail_table(scores.local[used], names[used].tolist(), _panels(used))
+    return {"strata": strata, "local": local} if local else {"strata": strata}
+
+
+def _assessed(scores: Scores) -> NDArray[np.bool_]:
+    return np.ones(len(scores.logit), np.bool_) if scores.assessed is None else scores.assessed
+
+
+def _panels(used: NDArray[np.bool_]) -> int:
+    """Panels of which at least one size is used; bool [2 n], both sizes of each."""
+    return int(used.reshape(2, -1).any(axis=0).sum()) if len(used) % 2 == 0 else int(used.sum())

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from semscan.engine.calibration import Calibration
-from semscan.training.calibrate import choose_line, tail_table
+from semscan.engine.tailtable import tail_table
+from semscan.training.calibrate import choose_line, tables
 from semscan.training.metrics import auc, auc_interval, clopper_pearson, tpr_at, upper_bound
 from semscan.training.scoring import Scores
 
@@ -76,3 +77,23 @@ def test_ranking_statistics():
     assert tpr_at(np.arange(100.0), np.array([98.5, 94.5, 93.5, 10.0]), 0.01) == 0.25
     low, high = auc_interval(genuine, ["a", "b", "c", "d"], made, ["a", "b"], 200, 1)
     assert 0.5 <= low <= 7.5 / 8 <= high <= 1.0
+
+
+def test_regions_have_tables_of_their_own_and_unassessed_panels_have_none():
+    rng = np.random.default_rng(7)
+    count = 40
+    local = rng.normal(1, 0.2, 2 * count)
+    local[:5] = np.nan  # too few tiles for a region
+    assessed = np.ones(2 * count, bool)
+    assessed[[6, count + 6]] = False
+    scores = Scores(rng.normal(0, 1, 2 * count), np.zeros(2 * count), local, assessed)
+    sources = 2 * [f"s{i}" for i in range(count)]
+    found = tables({"lossless": scores, "jpeg75": scores}, sources, {"slope": 0.0, "intercept": 0.0})
+    assert (found["strata"]["lossless"]["n"], found["strata"]["lossless"]["sources"]) == (count - 1, count - 1)
+    assert found["local"]["jpeg75"]["sources"] == count - 1
+    assert len(found["local"]["jpeg75"]["scores"]) == 2 * count - 2 - 5
+
+
+def test_regions_of_few_sources_are_not_calibrated():
+    scores = Scores(np.arange(40.0), np.zeros(40), np.arange(40.0), np.ones(40, bool))
+    assert "local" not in tables({"lossless": scores}, 2 * [f"s{i}" for i in range(20)], {"slope": 0, "intercept": 0})
