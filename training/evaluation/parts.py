@@ -36,6 +36,7 @@ MODULES = {
     "T9": "semscan.training.blot_test",
     "sweeps": "semscan.training.evaluation.sweeps",
     "probes": "semscan.training.evaluation.probes",
+    "metadata": "semscan.training.probes",
     "networks": "semscan.training.evaluation.networks",
     "classical": "semscan.training.classical",
     "leaks": "semscan.training.evaluation.leaks",
