@@ -46,7 +46,7 @@ def features(tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Descriptors of tiles.
 
     Args:
-        tiles: uint8 [n, T, T], T even and at least 16.
+        tiles: uint8 [n, T, T], T even and at least 64.
 
     Returns:
         float32 [n, len(NAMES)], finite for every tile, a constant one included.
