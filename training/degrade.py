@@ -1,4 +1,4 @@
-"""One random chain of everyday processing, applied with the same draw to a genuine picture and to its reconstruction.
+"""One random chain of everyday processing, applied with the same draw to a genuine picture and to its counterpart.
 
 Whatever differs between the two classes is learned, so nothing here may depend on the class: the draw is made once
 per pair, and :func:`degrade` sees only the draw and the pixels.
@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from semscan.training.colours import COLOUR_JPEGS, false_colour, jpeg_through, luminance_of
+from semscan.training.filters import FILTERS, MARKS, apply_filter, draw_mark, enlarge_by_taps, to_grey_levels
+
 KERNELS = (
     Image.Resampling.NEAREST,
     Image.Resampling.BOX,
@@ -21,14 +24,26 @@ KERNELS = (
     Image.Resampling.BICUBIC,
     Image.Resampling.LANCZOS,
 )
+_MOST_OFFSET = 7
+_FORMATS = (0.5, 0.22, 0.06, 0.12, 0.1)
+"""Probabilities of the kinds of JPEG, in the order of ``COLOUR_JPEGS``."""
 
 
 @dataclass(frozen=True, slots=True)
 class JpegStep:
-    """Cut ``offset`` = (x, y) pixels off the top left, then compress and decompress at ``quality``."""
+    """Cut ``offset`` = (x, y) pixels off the top left, then compress and decompress at ``quality``.
+
+    Attributes:
+        quality: 1 to 100.
+        offset: pixels cut off the left and the top.
+        kind: one of :data:`semscan.training.colours.COLOUR_JPEGS`.
+        black: share of black in the inks of a ``cmyk`` one.
+    """
 
     quality: int
     offset: tuple[int, int]
+    kind: str = "grey"
+    black: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +52,28 @@ class Degradation:
 
     Attributes:
         phase: pixels cut off the left and the top.
-        scale: first resampling factor and kernel.
-        filter: one of ``blur``, ``unsharp``, ``median``, ``gamma``, ``noise`` with its strength.
+        scale: first resampling factor and kernel; ``None`` for a kernel doubles as StyleGAN2 does.
+        filters: names of :data:`semscan.training.filters.FILTERS` with their strengths.
         noise_seed: of the noise, the same for both pictures of a pair.
-        jpegs: compressions.
-        rescale: second resampling, after the compressions.
+        marks: names of :data:`semscan.training.filters.MARKS` with their place, and seeds.
+        tint: seed of a map of false colours.
+        jpegs: compressions; false colours go through the first of them, or back to luminance at once.
+        rescale: second resampling, after the compressions, mostly as in a screenshot.
     """
 
     phase: tuple[int, int]
-    scale: tuple[float, Image.Resampling] | None
-    filter: tuple[str, float] | None
+    scale: tuple[float, Image.Resampling | None] | None
+    filters: tuple[tuple[str, float], ...]
     noise_seed: int
     jpegs: tuple[JpegStep, ...]
     rescale: tuple[float, Image.Resampling] | None
+    marks: tuple[tuple[str, tuple[float, float], int], ...] = ()
+    tint: int | None = None
+
+
+def least_side(tile_px: int) -> int:
+    """Shortest side of a picture that every draw of the chain leaves a tile of."""
+    return tile_px + 3 * _MOST_OFFSET + 1
 
 
 def draw_degradation(rng: np.random.Generator, side_px: int, tile_px: int) -> Degradation:
@@ -57,33 +81,38 @@ def draw_degradation(rng: np.random.Generator, side_px: int, tile_px: int) -> De
 
     Args:
         rng: source of all randomness.
-        side_px: shorter side of the picture that it will be applied to.
+        side_px: shorter side of the picture that it will be applied to, at least :func:`least_side`.
         tile_px: side of the tile that must remain.
     """
-    smallest = tile_px / (side_px - 7 - 2 * 7 - 2)
-    scale = _draw_scale(rng, 0.65, max(0.5, smallest), 2.1)
+    phase = (_offset(rng), _offset(rng))
+    jpegs = tuple(_draw_jpeg(rng) for _ in range(int(rng.choice(3, p=(0.25, 0.55, 0.2)))))
+    # What offsets cut off later must be there after shrinking.
+    cut = max((sum(step.offset[axis] for step in jpegs) for axis in (0, 1)), default=0)
+    left = side_px - max(phase)
+    smallest = (tile_px + cut) / left
+    scale: tuple[float, Image.Resampling | None] | None = _draw_scale(rng, 0.65, max(0.45, smallest), 2.1, KERNELS)
     if scale and rng.random() < 0.15:
         # Doubling leaves a trace with the decoders' own period, so genuine pictures must show it often.
-        scale = (2.0, scale[1])
+        scale = (2.0, None if rng.random() < 0.3 else scale[1])
     # What the first factor takes away, the second may not take again.
-    rescale = _draw_scale(rng, 0.15, max(0.7, smallest / (scale[0] if scale else 1.0)), 1.3)
-    strength = {
-        "blur": rng.uniform(0.3, 1.2),
-        "unsharp": rng.uniform(0.3, 1.5),
-        "median": 3.0,
-        "gamma": float(np.exp(rng.uniform(-0.5, 0.5))),
-        "noise": rng.uniform(0.5, 6.0),
-    }
-    name = str(rng.choice(list(strength)))
-    count = int(rng.choice(3, p=(0.25, 0.55, 0.2)))
-    jpegs = tuple(JpegStep(int(rng.integers(40, 99)), (_offset(rng), _offset(rng))) for _ in range(count))
+    after = max(1, int(left * min(1.0, scale[0] if scale else 1.0)) - cut)
+    screen = KERNELS if rng.random() < 0.3 else (Image.Resampling.NEAREST, Image.Resampling.BILINEAR)
+    rescale = _draw_scale(rng, 0.15, max(0.7, tile_px / after), 1.4, screen)
+    count = int(rng.choice(3, p=(0.55, 0.37, 0.08)))
+    marks = []
+    if rng.random() < 0.1:
+        for _ in range(int(rng.integers(1, 3))):
+            place = (float(rng.uniform(0.05, 0.85)), float(rng.uniform(0.05, 0.85)))
+            marks.append((str(rng.choice(MARKS)), place, int(rng.integers(2**31))))
     return Degradation(
-        phase=(_offset(rng), _offset(rng)),
+        phase=phase,
         scale=scale,
-        filter=(name, float(strength[name])) if rng.random() < 0.4 else None,
+        filters=tuple(_draw_filter(rng) for _ in range(count)),
         noise_seed=int(rng.integers(2**31)),
         jpegs=jpegs,
         rescale=rescale,
+        marks=tuple(marks),
+        tint=int(rng.integers(2**31)) if rng.random() < 0.08 else None,
     )
 
 
@@ -97,19 +126,26 @@ def degrade(grey: NDArray[np.uint8], chain: Degradation) -> NDArray[np.uint8]:
     Returns:
         uint8 [h', w'] as it would be stored.
     """
-    image = Image.fromarray(np.ascontiguousarray(grey[chain.phase[1] :, chain.phase[0] :]))
+    pixels = np.ascontiguousarray(grey[chain.phase[1] :, chain.phase[0] :])
     if chain.scale:
+        factor, kernel = chain.scale
         # What enlarging adds beyond the picture's own size would be cut off by the tile anyway.
-        kept = (int(np.ceil(side / max(1.0, chain.scale[0]))) for side in image.size)
-        image = _resample(image.crop((0, 0, *kept)), *chain.scale)
-    if chain.filter:
-        image = _filter(image, *chain.filter, chain.noise_seed)
+        height, width = (int(np.ceil(side / max(1.0, factor))) for side in pixels.shape)
+        pixels = pixels[:height, :width]
+        pixels = _resample(pixels, factor, kernel) if kernel is not None else enlarge_by_taps(pixels)
+    for name, strength in chain.filters:
+        pixels = apply_filter(pixels, name, strength, chain.noise_seed)
+    for name, place, seed in chain.marks:
+        pixels = draw_mark(pixels, name, place, seed)
+    if chain.tint is not None:
+        pixels = false_colour(pixels, chain.tint)
     for step in chain.jpegs:
-        image = image.crop((*step.offset, *image.size))
-        image = Image.fromarray(jpeg(np.asarray(image), step.quality))
+        pixels = jpeg_through(pixels[step.offset[1] :, step.offset[0] :], step.quality, step.kind, step.black)
+    if pixels.ndim == 3:
+        pixels = luminance_of(pixels)
     if chain.rescale:
-        image = _resample(image, *chain.rescale)
-    return np.array(image)
+        pixels = _resample(pixels, *chain.rescale)
+    return pixels
 
 
 def jpeg(grey: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
@@ -131,7 +167,7 @@ def match_moments(made: NDArray[np.uint8], genuine: NDArray[np.uint8]) -> NDArra
     x = made.astype(np.float64)
     spread = x.std()
     gain = genuine.std() / spread if spread > 0 else 1.0
-    return _to_pixels((x - x.mean()) * gain + genuine.mean())
+    return to_grey_levels((x - x.mean()) * gain + genuine.mean())
 
 
 def mix(
@@ -150,42 +186,54 @@ def mix(
     if high_only:
         low_made, low_genuine = (_low(x) for x in (made, genuine))
         blend = low_genuine + (1 - weight) * (a - low_made) + weight * (b - low_genuine)
-    return _to_pixels(blend)
+    return to_grey_levels(blend)
 
 
 def _low(grey: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(Image.fromarray(grey).filter(ImageFilter.GaussianBlur(2)), np.float64)
 
 
-def _to_pixels(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+def match_levels(made: NDArray[np.uint8], genuine: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Move every pixel to the nearest grey level that ``genuine`` has: stretched contrast leaves gaps between them."""
+    present = np.unique(genuine).astype(np.int64)
+    upper = np.clip(np.searchsorted(present, np.arange(256)), 1, max(1, len(present) - 1))
+    low, high = present[np.minimum(upper - 1, len(present) - 1)], present[np.minimum(upper, len(present) - 1)]
+    nearest = np.where(np.arange(256) - low <= high - np.arange(256), low, high).astype(np.uint8)
+    moved: NDArray[np.uint8] = nearest[made]
+    return moved
 
 
 def _offset(rng: np.random.Generator) -> int:
-    return int(rng.integers(8))
+    return int(rng.integers(_MOST_OFFSET + 1))
+
+
+def _draw_jpeg(rng: np.random.Generator) -> JpegStep:
+    kind = str(rng.choice(COLOUR_JPEGS, p=_FORMATS))
+    return JpegStep(int(rng.integers(40, 99)), (_offset(rng), _offset(rng)), kind, float(rng.random()))
+
+
+def _draw_filter(rng: np.random.Generator) -> tuple[str, float]:
+    name = str(rng.choice(FILTERS))
+    low, high = {
+        "blur": (0.3, 1.2),
+        "unsharp": (0.3, 1.5),
+        "median": (3, 3),
+        "noise": (0.5, 6.0),
+        "clahe": (1.2, 4.0),
+        "wiener": (2.0, 10.0),
+        "bilateral": (2.0, 12.0),
+        "contrast": (0.6, 1.4),
+    }.get(name, (0.0, 0.0))
+    return name, float(np.exp(rng.uniform(-0.5, 0.5))) if name == "gamma" else float(rng.uniform(low, high))
 
 
 def _draw_scale(
-    rng: np.random.Generator, probability: float, low: float, high: float
+    rng: np.random.Generator, probability: float, low: float, high: float, kernels: tuple[Image.Resampling, ...]
 ) -> tuple[float, Image.Resampling] | None:
-    factor, kernel = float(np.exp(rng.uniform(np.log(min(low, 1.0)), np.log(high)))), int(rng.integers(len(KERNELS)))
-    return (factor, KERNELS[kernel]) if rng.random() < probability else None
+    factor, kernel = float(np.exp(rng.uniform(np.log(min(low, 1.0)), np.log(high)))), int(rng.integers(len(kernels)))
+    return (factor, kernels[kernel]) if rng.random() < probability else None
 
 
-def _resample(image: Image.Image, factor: float, kernel: Image.Resampling) -> Image.Image:
-    width, height = (max(1, int(np.ceil(side * factor))) for side in image.size)
-    return image.resize((width, height), kernel)
-
-
-def _filter(image: Image.Image, name: str, strength: float, seed: int) -> Image.Image:
-    if name == "blur":
-        return image.filter(ImageFilter.GaussianBlur(strength))
-    if name == "unsharp":
-        return image.filter(ImageFilter.UnsharpMask(radius=1.5, percent=int(100 * strength), threshold=0))
-    if name == "median":
-        return image.filter(ImageFilter.MedianFilter(int(strength)))
-    grey = np.asarray(image, np.float64)
-    if name == "gamma":
-        return Image.fromarray(_to_pixels(255 * (grey / 255) ** strength))
-    noise = np.random.default_rng(seed).normal(0, strength, grey.shape)
-    return Image.fromarray(_to_pixels(grey + noise))
+def _resample(grey: NDArray[np.uint8], factor: float, kernel: Image.Resampling) -> NDArray[np.uint8]:
+    height, width = (max(1, int(np.ceil(side * factor))) for side in grey.shape)
+    return np.array(Image.fromarray(np.ascontiguousarray(grey)).resize((width, height), kernel))

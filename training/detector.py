@@ -1,47 +1,25 @@
-"""Training of the detector on pairs, with binary cross-entropy as in the thesis."""
+"""Training of a detector: what a recipe says, and which pairs of the pool it is given."""
 
 from __future__ import annotations
 
-import copy
+import json
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
-from torch import Tensor
 
-from semscan.engine.errors import UsageError
 from semscan.training.data import data_root, list_micrographs, verify_files
-from semscan.training.nets.npr import Npr5k
-from semscan.training.pairs import PairsRecipe, Pool, find_autoencoders, make_pool
+from semscan.training.fitting import TrainingRecipe, fit
+from semscan.training.kept_back import choose
+from semscan.training.nets.registry import build_network
+from semscan.training.pairs import PairsRecipe
+from semscan.training.pool import load_pool
 from semscan.training.recipe import load_recipe
-from semscan.training.rundir import Stats, load_checkpoint, open_run, save_checkpoint, write_sources
+from semscan.training.rundir import open_run, write_sources
 
-
-@dataclass(frozen=True, slots=True)
-class TrainingRecipe:
-    """Optimisation.
-
-    Attributes:
-        steps: optimiser steps.
-        pairs: tile pairs in a step; the batch holds twice as many tiles.
-        lr: learning rate of Adam.
-        cosine: let the rate decay along half a cosine to zero after a warm-up of 2 % of the steps.
-        ema: decay of the averaged weights that are shipped; 0 ships the last ones.
-        save_every: steps between checkpoints and lines of statistics.
-    """
-
-    steps: int = 6000
-    pairs: int = 32
-    lr: float = 2e-4
-    cosine: bool = False
-    ema: float = 0.999
-    save_every: int = 200
+__all__ = ["DetectorRecipe", "EvaluationRecipe", "TrainingRecipe", "train_detector"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +46,16 @@ class DetectorRecipe:
     Attributes:
         name: folder name of the run.
         model_id: name of the bundle.
-        autoencoders: run folders with the decoders.
-        held_out: decoders, as ``run/decoder``, that the detector never trains on, to see whether it generalises.
+        autoencoders: run folders with the decoders that calibration and evaluation reconstruct with.
+        pool: folder of the pairs, see :mod:`semscan.training.pool`; one pool serves all detectors.
+        network: name in :mod:`semscan.training.nets.registry`.
+        held_out: prefixes of makers' names (``gan/``, ``vae/autoencoders/fir``) that the detector never trains on, to
+            see whether it generalises.
         faithful: decoders whose reconstructions are so close to their partners that training on them only adds
-            noise; evaluated, to show what is missed.
+            noise, as ``vae/run/decoder``; evaluated, to show what is missed.
+        kept_back: sources of the train split that the detector never trains on; the curves are measured on them.
         seed: everything random follows from it.
-        pairs: how pairs are made.
+        pairs: tiles when scanning.
         training: optimisation.
         evaluation: panels of evaluation and calibration.
     """
@@ -81,8 +63,11 @@ class DetectorRecipe:
     name: str
     model_id: str
     autoencoders: tuple[str, ...]
+    pool: str = "runs/pool"
+    network: str = "npr64k"
     held_out: tuple[str, ...] = ()
     faithful: tuple[str, ...] = ()
+    kept_back: tuple[str, ...] = ()
     seed: int = 1
     pairs: PairsRecipe = field(default_factory=PairsRecipe)
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
@@ -97,7 +82,7 @@ def train_detector(
     resume: bool = False,
     dry_run: bool = False,
 ) -> Path:
-    """Make the pool of pairs (once per run folder) and train the network on it.
+    """Train a network on the pool of pairs.
 
     Args:
         recipe_path: TOML file, see :class:`DetectorRecipe`.
@@ -109,128 +94,40 @@ def train_detector(
 
     Returns:
         The run's folder with ``detector.pt``.
+
+    Raises:
+        UsageError: the pool is not there, or lacks what the recipe names.
     """
     recipe = load_recipe(recipe_path, DetectorRecipe, overrides)
     target = run_dir or Path("runs") / recipe.name
+    pool = load_pool(Path(recipe.pool))
+    choice = choose(pool, recipe.held_out, recipe.kept_back)
     if dry_run:
-        _estimate(recipe)
+        _estimate(recipe, pool.tiles.shape[-1], len(choice.train))
         return target
-    root = data_root(data)
-    listed = list_micrographs(root, ["train"])
+    listed = list_micrographs(data_root(data), ["train"])
     verify_files(listed)
-    checkpoints = find_autoencoders(recipe.autoencoders, (*recipe.held_out, *recipe.faithful))
     open_run(target, recipe, resume=resume)
     write_sources(target, listed)
-    cache = target / "pool.npz"
-    if cache.exists():
-        with np.load(cache) as stored:
-            pool = Pool(stored["tiles"], stored["decoder"], stored["names"].tolist())
-    else:
-        print(f"making {recipe.pairs.reconstructions * recipe.pairs.draws} pairs", file=sys.stderr, flush=True)
-        pool = make_pool(recipe.pairs, recipe.seed, root, checkpoints)
-        part = cache.with_suffix(".part.npz")
-        np.savez(part, tiles=pool.tiles, decoder=pool.decoder, names=np.array(pool.names))
-        part.replace(cache)
-    if set(pool.names) != set(checkpoints):
-        raise UsageError(f"{cache} was made with other decoders", "choose another --run-dir")
-    fit(recipe.training, recipe.seed, pool, target)
+    trained_on = sorted({pool.names[maker] for maker in pool.maker[choice.train].tolist()})
+    (target / "makers.json").write_text(json.dumps(trained_on, indent=1) + "\n", encoding="utf-8")
+    fit(recipe.training, recipe.network, recipe.seed, pool, choice, target)
     return target
 
 
-def fit(recipe: TrainingRecipe, seed: int, pool: Pool, run_dir: Path) -> Npr5k:
-    """Train or continue a detector; bit-equal to an uninterrupted run on a CPU with one thread.
-
-    Args:
-        recipe: optimisation.
-        seed: of the weights, the order and the augmentation.
-        pool: tile pairs.
-        run_dir: holds ``detector.pt`` and ``detector.stats.jsonl``.
-
-    Returns:
-        The averaged network, in evaluation mode.
-
-    Raises:
-        FloatingPointError: the loss is not finite.
-    """
-    torch.manual_seed(seed)
-    model = Npr5k().train()
-    averaged = copy.deepcopy(model).eval()
-    optimizer = torch.optim.Adam(model.parameters(), recipe.lr)
-    parts: dict[str, Any] = {"model": model, "averaged": averaged, "optimizer": optimizer}
-    path, stats = run_dir / "detector.pt", Stats(run_dir / "detector.stats.jsonl", "detector")
-    first = 0
-    if path.exists():
-        state = load_checkpoint(path)
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        first = state["step"]
-    began, losses, right = time.monotonic(), [], []
-    for step in range(first, recipe.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = _rate(recipe, step)
-        tiles, labels = draw_batch(pool, recipe.pairs, np.random.default_rng([seed, step]))
-        logits = model(tiles)
-        loss = F.binary_cross_entropy_with_logits(logits, labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        _average(averaged, model, min(recipe.ema, (1 + step) / (10 + step)))
-        losses.append(float(loss.detach()))
-        right.append(float(((logits > 0) == (labels > 0.5)).float().mean()))
-        if not np.isfinite(losses[-1]):
-            raise FloatingPointError(f"the loss is {losses[-1]} at step {step}")
-        if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps:
-            seconds = (time.monotonic() - began) / (step + 1 - first)
-            stats.write(step=step + 1, loss=float(np.mean(losses)), accuracy=float(np.mean(right)), s_per_step=seconds)
-            save_checkpoint(path, {**{name: part.state_dict() for name, part in parts.items()}, "step": step + 1})
-            losses, right = [], []
-    return averaged.eval()
-
-
-def draw_batch(pool: Pool, pairs: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Random pairs, both members turned, mirrored and inverted alike.
-
-    Returns:
-        uint8 [2 * pairs, 1, T, T], genuine ones first, and float32 labels [2 * pairs].
-    """
-    chosen: NDArray[np.uint8] = pool.tiles[np.sort(rng.integers(0, len(pool.tiles), pairs))]
-    turned = np.empty_like(chosen)
-    for out, pair in zip(turned, chosen, strict=True):
-        pair = np.rot90(pair, int(rng.integers(4)), (1, 2))
-        if rng.random() < 0.5:
-            pair = pair[:, :, ::-1]
-        out[:] = 255 - pair if rng.random() < 0.2 else pair
-    tiles = torch.from_numpy(np.concatenate([turned[:, 0], turned[:, 1]])[:, None])
-    return tiles, torch.cat([torch.zeros(pairs), torch.ones(pairs)])
-
-
-def _rate(recipe: TrainingRecipe, step: int) -> float:
-    if not recipe.cosine:
-        return recipe.lr
-    warm = max(1, recipe.steps // 50)
-    return float(recipe.lr * min(1.0, (step + 1) / warm) * 0.5 * (1 + np.cos(np.pi * step / recipe.steps)))
-
-
-@torch.no_grad()
-def _average(averaged: Npr5k, model: Npr5k, decay: float) -> None:
-    for slow, fast in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True):
-        if slow.dtype.is_floating_point:
-            slow.lerp_(fast, 1 - decay)
-        else:
-            slow.copy_(fast)
-
-
-def _estimate(recipe: DetectorRecipe) -> None:
-    model = Npr5k()
-    size = recipe.pairs.tile_px
-    tiles = torch.zeros(2 * recipe.training.pairs, 1, size, size, dtype=torch.uint8)
-    model(tiles).sum().backward()
-    began = time.monotonic()
-    model(tiles).sum().backward()
-    minutes = (time.monotonic() - began) * recipe.training.steps / 60
-    memory = recipe.pairs.reconstructions * recipe.pairs.draws * 2 * size * size / 2**20
+def _estimate(recipe: DetectorRecipe, tile_px: int, pairs: int) -> None:
+    model = build_network(recipe.network)
+    side = recipe.training.crop_px or tile_px
+    tiles = torch.randint(0, 256, (2 * recipe.training.pairs, 1, side, side), dtype=torch.uint8)
+    times = []
+    for _ in range(4):
+        began = time.monotonic()
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.training.amp):
+            logits = model(tiles)
+        logits.float().sum().backward()
+        times.append(time.monotonic() - began)
     print(
-        f"{sum(p.numel() for p in model.parameters())} parameters, {memory:.0f} MiB of pairs, "
-        f"about {minutes:.1f} min of training after the pairs are made",
+        f"{recipe.network}: {sum(p.numel() for p in model.parameters())} parameters, {pairs} pairs, "
+        f"{1000 * min(times):.0f} ms a step on this CPU, about {min(times) * recipe.training.steps / 60:.1f} min",
         file=sys.stderr,
     )

@@ -23,6 +23,7 @@ GENERATORS = {
 OTHERS = {
     "autoencoders": ("autoencoders", "train_autoencoders"),
     "detector": ("detector", "train_detector"),
+    "detector_pool": ("pool", "train_pool"),
     "inpaint": ("inpaint", "train_inpaint"),
 }
 """Systems with loops of their own."""

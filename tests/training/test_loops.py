@@ -10,10 +10,8 @@ import torch
 from semscan.engine.errors import OutputError, UsageError
 from semscan.training.autoencoders import AutoencoderRecipe, load_autoencoder, reconstruct, train_one
 from semscan.training.crops import CropsPool
-from semscan.training.detector import TrainingRecipe, draw_batch, fit
+from semscan.training.detector import TrainingRecipe
 from semscan.training.nets.autoencoders import UPSAMPLERS, Autoencoder, AutoencoderSpec
-from semscan.training.nets.registry import load_detector
-from semscan.training.pairs import Pool
 from semscan.training.rundir import Stats, load_checkpoint, open_run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -74,37 +72,6 @@ def test_autoencoder_overfits_a_few_tiles(tmp_path):
     made = reconstruct(load_autoencoder(tmp_path / "a.pt"), picture, 1)
     error = np.mean((made.astype(float) - picture) ** 2)
     assert 10 * np.log10(255**2 / error) > 25
-
-
-def pairs_pool():
-    """Noise against noise enlarged by pixel repetition: the residual gives it away."""
-    rng = np.random.default_rng(2)
-    genuine = rng.integers(60, 190, (40, 32, 32), dtype=np.uint8)
-    made = np.kron(rng.integers(60, 190, (40, 16, 16), dtype=np.uint8), np.ones((1, 2, 2), np.uint8))
-    return Pool(np.stack([genuine, made], 1), np.zeros(40, np.int16), ["a"])
-
-
-def test_detector_learns_and_resumes_bit_equal(tmp_path):
-    recipe = TrainingRecipe(steps=40, pairs=8, lr=3e-3, ema=0.9, save_every=20)
-    for name in ("whole", "cut"):
-        (tmp_path / name).mkdir()
-    model = fit(recipe, 1, pairs_pool(), tmp_path / "whole")
-    fit(replace(recipe, steps=20), 1, pairs_pool(), tmp_path / "cut")
-    again = fit(recipe, 1, pairs_pool(), tmp_path / "cut")
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values(), strict=True))
-    stored = load_detector(tmp_path / "cut" / "detector.pt")
-    tiles, labels = draw_batch(pairs_pool(), 40, np.random.default_rng(9))
-    with torch.inference_mode():
-        torch.testing.assert_close(stored(tiles), model(tiles))
-        assert ((stored(tiles) > 0) == (labels > 0)).float().mean() > 0.9
-
-
-def test_a_batch_turns_both_members_of_a_pair_alike():
-    pool = pairs_pool()
-    same = Pool(np.stack([pool.tiles[:, 0]] * 2, 1), pool.decoder, pool.names)
-    tiles, labels = draw_batch(same, 16, np.random.default_rng(3))
-    assert torch.equal(tiles[:16], tiles[16:])
-    assert labels.tolist() == [0.0] * 16 + [1.0] * 16
 
 
 def test_a_run_folder_is_not_reused_by_accident(tmp_path):
