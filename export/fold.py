@@ -6,8 +6,12 @@ output ``i``, residual rows ``2i-1 .. 2i+1``, which come from raw rows ``2i-2 ..
 to zero, which is why the brightness of a tile does not matter. Batch norms are affine and merge into the convolution
 in front of them (Jacob et al., CVPR 2018).
 
-All folding is done in float64; only the result is rounded. Half precision takes the same layer apart again, into the
-differences inside each cell and a convolution on cells (:func:`polyphase`).
+``npr64k`` starts with one 5 x 5 convolution as it is. With local normalisation ``relu(gain * y / s + bias)``, where
+``s > 0`` is the root of the local contrast, equals ``relu(gain * y + bias * s) / s``: so ``s`` enters the convolution
+as a second channel, and because it is constant in cells of 2 x 2 pixels, the division waits until they are pooled.
+
+All folding is done in float64; only the result is rounded. Half precision takes the first layer apart again, into
+differences of neighbouring pixels and a convolution on these (:func:`polyphase`, :func:`by_differences`).
 """
 
 from __future__ import annotations
@@ -19,7 +23,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from semscan.engine.errors import UsageError
 from semscan.training.nets.npr import GREY_STD, RESIDUAL_GAIN, Npr5k
+from semscan.training.nets.npr64k import RESIDUAL_SCALE, Npr64k
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,15 +62,54 @@ class FoldedNpr5k:
     head_bias: float
 
 
-def fold(model: Npr5k) -> FoldedNpr5k:
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldedNpr64k:
+    """All that inference with ``npr64k``, ``npr64k_lcn`` or a teacher needs.
+
+    Attributes:
+        first: 5 x 5 convolution on raw grey levels 0..255 and, with local normalisation, on the root of the contrast;
+            ReLU and 2 x 2 means behind it.
+        convs: 3 x 3 convolutions, ReLU behind each and 2 x 2 means behind the first; nothing is padded.
+        head_weight: float64 [channels].
+        head_bias: the linear unit's bias.
+    """
+
+    first: FoldedConv
+    convs: tuple[FoldedConv, ...]
+    head_weight: NDArray[np.float64]
+    head_bias: float
+
+    @property
+    def local(self) -> bool:
+        """Whether residuals are divided by the local contrast."""
+        return int(self.first.weight.shape[1]) == 2
+
+    def side(self, tile_px: int) -> int:
+        """Side of the evidence map of a tile."""
+        return (tile_px - 8) // 4 - 2 * (len(self.convs) - 1)
+
+
+Folded = FoldedNpr5k | FoldedNpr64k
+
+
+def fold(model: nn.Module) -> Folded:
     """Fold a trained network.
 
     Args:
-        model: one-channel network; its running batch statistics are used whatever its mode.
+        model: an ``Npr5k`` with one channel or an ``Npr64k``; its running batch statistics are used whatever its mode.
 
     Returns:
         The folded parameters; exact up to the rounding of float64.
+
+    Raises:
+        UsageError: it is another network.
     """
+    if isinstance(model, Npr64k):
+        return _fold_64k(model)
+    if not isinstance(model, Npr5k):
+        raise UsageError(
+            f"a network of the kind {type(model).__name__} cannot be exported, only npr5k and the family of npr64k can"
+        )
     blocks = []
     for block in (model.block1, model.block2):
         shortcut = None
@@ -103,6 +148,57 @@ def polyphase(first: FoldedConv) -> tuple[FoldedConv, FoldedConv]:
     return FoldedConv(differences, np.zeros(3), 2, (0, 0, 0, 0)), FoldedConv(weight, first.bias, 1, (1, 1, 0, 0))
 
 
+def by_differences(first: FoldedConv) -> tuple[FoldedConv, FoldedConv]:
+    """The first convolution of ``npr64k`` as two, for the same reason as in :func:`polyphase`.
+
+    Every 5 x 5 kernel that sums to zero is a 4 x 4 kernel on the differences to the right, below and diagonally; of
+    the many such kernels the one with the smallest squares is taken.
+
+    Args:
+        first: 5 x 5 convolution with stride 1 whose kernels on the grey levels sum to zero.
+
+    Returns:
+        Convolution [3, 1, 2, 2] with weights -1, 0, 1; convolution [out, 3, 4, 4]. With local normalisation one more
+        channel hands the contrast through.
+    """
+    if first.weight.shape[2:] != (5, 5) or first.stride != 1 or any(first.pads):
+        raise ValueError(f"only a 5 x 5 convolution without padding can be taken apart, not {first}")
+    channels = first.weight.shape[1]
+    differences = np.zeros((2 + channels, channels, 2, 2))
+    differences[:3, 0, 0, 0] = -1
+    for index, (row, column) in enumerate(((0, 1), (1, 0), (1, 1))):
+        differences[index, 0, row, column] = 1
+    built = np.zeros((3, 4, 4, 5, 5))  # the 5 x 5 kernel that each single weight of a 4 x 4 kernel makes
+    for row in range(4):
+        for column in range(4):
+            built[:, row, column, row : row + 2, column : column + 2] = differences[:3, 0]
+    solution = np.linalg.pinv(built.reshape(48, 25).T) @ first.weight[:, 0].reshape(-1, 25).T
+    weight = np.zeros((len(first.weight), 2 + channels, 4, 4))
+    weight[:, :3] = solution.T.reshape(-1, 3, 4, 4)
+    if channels == 2:
+        differences[3, 1, 0, 0] = 1
+        weight[:, 3, 2, 2] = first.weight[:, 1, 2, 2]
+    return FoldedConv(differences, np.zeros(len(differences)), 1, (0,) * 4), FoldedConv(weight, first.bias, 1, (0,) * 4)
+
+
+def _fold_64k(model: Npr64k) -> FoldedNpr64k:
+    kernel = _float64(nn.functional.conv_transpose2d(model.mixing.double(), model.filters.double()))
+    gain, bias = _affine(model.norms[0])
+    kernel *= gain[:, None, None, None]
+    if model.local:
+        both = np.zeros((len(kernel), 2, 5, 5))
+        both[:, :1], both[:, 1, 2, 2] = kernel, bias
+        first = FoldedConv(both, np.zeros_like(bias), 1, (0,) * 4)
+    else:
+        first = FoldedConv(kernel * RESIDUAL_SCALE, bias, 1, (0,) * 4)
+    return FoldedNpr64k(
+        first=first,
+        convs=tuple(_merge(conv, norm) for conv, norm in zip(model.convs, model.norms[1:], strict=True)),
+        head_weight=_float64(model.head.weight)[0, :, 0, 0],
+        head_bias=float(_float64(model.head.bias)[0]),
+    )
+
+
 def _fold_residual(conv: FoldedConv) -> FoldedConv:
     """Put residual and normalisation into a 3 x 3 convolution with stride 2 and padding 1."""
     if conv.weight.shape[1:] != (1, 3, 3) or conv.stride != 2 or conv.pads != (1, 1, 1, 1):
@@ -119,15 +215,20 @@ def _fold_residual(conv: FoldedConv) -> FoldedConv:
 
 def _merge(conv: nn.Module, norm: nn.Module) -> FoldedConv:
     """A convolution without bias and the batch norm behind it as one convolution."""
-    if not (isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)) or conv.bias is not None:
-        raise TypeError(f"expected a bias-free convolution and its batch norm, not {conv} and {norm}")
-    if norm.running_mean is None or norm.running_var is None:
-        raise TypeError("the batch norm keeps no running statistics")
-    gain = _float64(norm.weight) / np.sqrt(_float64(norm.running_var) + norm.eps)
+    if not isinstance(conv, nn.Conv2d) or conv.bias is not None:
+        raise TypeError(f"expected a convolution without bias, not {conv}")
+    gain, bias = _affine(norm)
     weight = _float64(conv.weight) * gain[:, None, None, None]
     pad = int(conv.padding[0])
-    bias = _float64(norm.bias) - _float64(norm.running_mean) * gain
     return FoldedConv(weight, bias, conv.stride[0], (pad, pad, pad, pad))
+
+
+def _affine(norm: nn.Module) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a batch norm multiplies by and what it adds, float64 [channels] each."""
+    if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None or norm.running_var is None:
+        raise TypeError(f"expected a batch norm that keeps statistics, not {norm}")
+    gain = _float64(norm.weight) / np.sqrt(_float64(norm.running_var) + norm.eps)
+    return gain, _float64(norm.bias) - _float64(norm.running_mean) * gain
 
 
 def _float64(tensor: torch.Tensor) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from semscan.export.fold import FoldedConv, FoldedNpr5k, polyphase
+from semscan.export.fold import Folded, FoldedConv, FoldedNpr5k, FoldedNpr64k, by_differences, polyphase
+from semscan.training.nets.npr64k import BOX_CELLS, FLOOR
 
 OPSET = 17
 IR_VERSION = 8
@@ -18,21 +19,30 @@ IR_VERSION = 8
 _TYPES = {"fp32": (TensorProto.FLOAT, np.float32), "fp16": (TensorProto.FLOAT16, np.float16)}
 
 
-def build_graph(folded: FoldedNpr5k, tile_px: int, precision: str = "fp32") -> onnx.ModelProto:
+def build_graph(folded: Folded, tile_px: int, precision: str = "fp32") -> onnx.ModelProto:
     """Build the inference graph.
 
     Args:
         folded: from :func:`semscan.export.fold.fold`.
-        tile_px: side of a tile, a multiple of 8.
+        tile_px: side of a tile, a multiple of 8; of 16 and at least 64 for ``npr64k``.
         precision: ``fp32``, or ``fp16`` for half precision up to the head. There the first layer is two convolutions,
             because the rounded weights of a single one would no longer sum to zero.
 
     Returns:
         A checked model with input ``tiles`` uint8 [N, 1, T, T] and outputs ``logit`` float32 [N] and ``evidence``
-        float32 [N, T / 8, T / 8], the logit being the mean of the evidence.
+        float32 [N, h, w], the logit being the mean of the evidence.
     """
     maker = GraphMaker(precision)
     maker.node("Cast", ["tiles"], "pixels", to=maker.type)
+    body = _body_64k if isinstance(folded, FoldedNpr64k) else _body_5k
+    x = body(maker, folded, precision)  # type: ignore[operator]
+    if precision != "fp32":
+        x = maker.node("Cast", [x], "features", to=TensorProto.FLOAT)
+    maker.head(folded, x)
+    return finish(maker, folded, tile_px, precision)
+
+
+def _body_5k(maker: GraphMaker, folded: FoldedNpr5k, precision: str) -> str:
     if precision == "fp32":
         x = maker.relu(maker.conv("first", "pixels", folded.first))
     else:
@@ -44,28 +54,45 @@ def build_graph(folded: FoldedNpr5k, tile_px: int, precision: str = "fp32") -> o
         outer = maker.conv(f"block{index}_conv2", inner, second)
         around = maker.conv(f"block{index}_shortcut", x, shortcut) if shortcut else x
         x = maker.relu(maker.node("Add", [outer, around], f"block{index}_sum"))
-    if precision != "fp32":
-        x = maker.node("Cast", [x], "features", to=TensorProto.FLOAT)
-    maker.head(folded, x)
-    return finish(maker, tile_px, f"npr5k_{precision}")
+    return x
 
 
-def finish(maker: GraphMaker, tile_px: int, name: str) -> onnx.ModelProto:
+def _body_64k(maker: GraphMaker, folded: FoldedNpr64k, precision: str) -> str:
+    x, root = maker.root_of_contrast("pixels") if folded.local else ("pixels", "")
+    if precision == "fp32":
+        x = maker.relu(maker.conv("first", x, folded.first))
+    else:
+        differences, first = by_differences(folded.first)
+        x = maker.relu(maker.conv("first", maker.conv("differences", x, differences), first))
+    x = maker.mean_of_cells(x, "first_pooled")
+    if root:
+        x = maker.node("Div", [x, root], "first_even")
+    for index, conv in enumerate(folded.convs):
+        x = maker.relu(maker.conv(f"conv{index}", x, conv))
+        if index == 0:
+            x = maker.mean_of_cells(x, "conv0_pooled")
+    return x
+
+
+def finish(maker: GraphMaker, folded: Folded, tile_px: int, precision: str) -> onnx.ModelProto:
     """The model of the nodes collected so far, checked.
 
     Raises:
         ValueError: the network cannot take tiles of this size.
     """
-    if tile_px % 8:
-        raise ValueError(f"the tile size {tile_px} is not a multiple of 8")
-    cell = tile_px // 8
+    if isinstance(folded, FoldedNpr64k):
+        multiple, cells, name = 16, folded.side(tile_px), "npr64k_lcn" if folded.local else "npr64k"
+    else:
+        multiple, cells, name = 8, tile_px // 8, "npr5k"
+    if tile_px % multiple or cells < 1:
+        raise ValueError(f"the tile size {tile_px} is not a multiple of {multiple}, or too small")
     graph = helper.make_graph(
         maker.nodes,
-        name,
+        f"{name}_{precision}",
         [helper.make_tensor_value_info("tiles", TensorProto.UINT8, ["N", 1, tile_px, tile_px])],
         [
             helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["N"]),
-            helper.make_tensor_value_info("evidence", TensorProto.FLOAT, ["N", cell, cell]),
+            helper.make_tensor_value_info("evidence", TensorProto.FLOAT, ["N", cells, cells]),
         ],
         maker.constants,
     )
@@ -118,7 +145,44 @@ class GraphMaker:
             pads=list(conv.pads),
         )
 
-    def head(self, folded: FoldedNpr5k, source: str) -> None:
+    def mean_of_cells(self, source: str, name: str) -> str:
+        """Add means of 2 x 2 cells."""
+        return self.node("AveragePool", [source], name, kernel_shape=[2, 2], strides=[2, 2])
+
+    def root_of_contrast(self, pixels: str) -> tuple[str, str]:
+        """Add what :func:`semscan.training.nets.npr64k.contrast` computes, in single precision, and its root.
+
+        Returns:
+            Names of two tensors in the precision of the graph: the pixels with the root as a second channel, repeated
+            over its cells, and the root as it is divided by.
+        """
+        grey = pixels if self.type == TensorProto.FLOAT else self.node("Cast", ["tiles"], "grey", to=TensorProto.FLOAT)
+        shifted = {}
+        axes = self.constant("contrast_axes", np.array([2, 3], np.int64))
+        for name, row, column in (("centre", 2, 2), ("right", 2, 3), ("below", 3, 2)):
+            starts = self.constant(f"{name}_starts", np.array([row, column], np.int64))
+            ends = self.constant(f"{name}_ends", np.array([row - 4, column - 4], np.int64))
+            shifted[name] = self.node("Slice", [grey, starts, ends, axes], name)
+        squares = []
+        for name in ("right", "below"):
+            step = self.node("Sub", [shifted[name], "centre"], f"{name}_step")
+            squares.append(self.node("Mul", [step, step], f"{name}_square"))
+        x = self.mean_of_cells(self.node("Add", squares, "squares"), "energy")
+        reach = BOX_CELLS // 2
+        for name, side, pads in (("rows", [BOX_CELLS, 1], [reach, 0] * 2), ("box", [1, BOX_CELLS], [0, reach] * 2)):
+            x = self.node("AveragePool", [x], name, kernel_shape=side, strides=[1, 1], pads=pads)
+        x = self.node("Mul", [x, self.constant("half", np.float32(0.5))], "energy_mean")
+        x = self.node(
+            "Sqrt", [self.node("Add", [x, self.constant("floor", np.float32(FLOOR))], "contrast")], "deviation"
+        )
+        root = x if self.type == TensorProto.FLOAT else self.node("Cast", [x], "root", to=self.type)
+        edges = self.constant("edges", np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
+        wide = self.node("Pad", [root, edges], "root_padded")  # its value there meets a weight of zero
+        ones = self.constant("ones", np.ones((1, 1, 2, 2), self._float))
+        repeated = self.node("ConvTranspose", [wide, ones], "root_repeated", kernel_shape=[2, 2], strides=[2, 2])
+        return self.node("Concat", [pixels, repeated], "pixels_and_root", axis=1), root
+
+    def head(self, folded: Folded, source: str) -> None:
         """Add the linear unit of every cell and their mean, in single precision."""
         weight = self.constant("head_weight", folded.head_weight[None, :, None, None].astype(np.float32))
         bias = self.constant("head_bias", np.array([folded.head_bias], np.float32))

@@ -3,25 +3,35 @@
 Weights are int8 with one scale per output channel, activations uint8 behind a ReLU, so their zero point is zero
 (Jacob et al., CVPR 2018). The grey levels feed the first convolution as they are. Every 2 x 2 cell of its kernels sums
 to zero before rounding and is made to sum to zero after it, or else a bright tile would score unlike the same tile
-darker. The head stays in single precision.
+darker; so does every whole kernel of ``npr64k``. With local normalisation the first convolution stays in single
+precision, for contrasts do not fit into 256 steps. The head does, too.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from semscan.export.fold import FoldedConv, FoldedNpr5k
+from semscan.export.fold import Folded, FoldedConv, FoldedNpr5k, FoldedNpr64k
 from semscan.export.graph import GraphMaker, finish
 
 REACH = 0.9999
 """Share of the activations of a layer that its range holds; the rest is cut at its end."""
+_POSITIVE = ("_relu", "_pooled", "_even")
+"""Ends of the names of activations that are never negative."""
 _LARGEST = 127
+_ROOM = 2
+"""Steps that are kept free where weights are mended after rounding."""
+
+_Balance = Callable[[NDArray[np.float64], NDArray[np.float64]], None]
+"""Changes rounded weights, the second, so that they sum to zero like the exact ones, the first."""
 
 
-def build_int8_graph(folded: FoldedNpr5k, tile_px: int, tiles: NDArray[np.uint8]) -> onnx.ModelProto:
+def build_int8_graph(folded: Folded, tile_px: int, tiles: NDArray[np.uint8]) -> onnx.ModelProto:
     """Build the 8-bit inference graph.
 
     Args:
@@ -33,8 +43,14 @@ def build_int8_graph(folded: FoldedNpr5k, tile_px: int, tiles: NDArray[np.uint8]
         A checked model with the same inputs and outputs as :func:`semscan.export.graph.build_graph`.
     """
     maker = _Quantized(_activation_scales(folded, tiles))
+    x = _body_64k(maker, folded) if isinstance(folded, FoldedNpr64k) else _body_5k(maker, folded)
+    maker.head(folded, x)
+    return finish(maker, folded, tile_px, "int8")
+
+
+def _body_5k(maker: _Quantized, folded: FoldedNpr5k) -> str:
     x = maker.dequantize("tiles", "pixels", 1.0)
-    x = maker.conv_relu("first", x, folded.first, 1.0, cells=True)
+    x = maker.conv_relu("first", x, folded.first, 1.0, sums=_balance_cells)
     x, scale = maker.pool(x, "pooled", "first_relu")
     for index, (first, second, shortcut) in enumerate(folded.blocks):
         name = f"block{index}"
@@ -44,8 +60,25 @@ def build_int8_graph(folded: FoldedNpr5k, tile_px: int, tiles: NDArray[np.uint8]
         summed = maker.node("Add", [maker.signed(outer), maker.signed(around) if shortcut else around], f"{name}_sum")
         x = maker.requantize(maker.node("Relu", [summed], f"{name}_sum_relu"))
         scale = maker.scales[f"{name}_sum_relu"]
-    maker.head(folded, x)
-    return finish(maker, tile_px, "npr5k_int8")
+    return x
+
+
+def _body_64k(maker: _Quantized, folded: FoldedNpr64k) -> str:
+    if folded.local:
+        pixels, root = maker.root_of_contrast(maker.node("Cast", ["tiles"], "pixels", to=TensorProto.FLOAT))
+        x = maker.relu(GraphMaker.conv(maker, "first", pixels, folded.first))
+        x, name = maker.node("Div", [maker.mean_of_cells(x, "first_pooled"), root], "first_even"), "first_even"
+    else:
+        x = maker.dequantize("tiles", "pixels", 1.0)
+        x = maker.conv_relu("first", x, folded.first, 1.0, sums=_balance_kernels)
+        x, name = maker.mean_of_cells(x, "first_pooled"), "first_pooled"
+    x = maker.requantize(x)
+    for index, conv in enumerate(folded.convs):
+        x = maker.conv_relu(f"conv{index}", x, conv, maker.scales[name])
+        name = f"conv{index}_relu"
+        if index == 0:
+            x, name = maker.requantize(maker.mean_of_cells(x, "conv0_pooled")), "conv0_pooled"
+    return x
 
 
 class _Quantized(GraphMaker):
@@ -80,16 +113,16 @@ class _Quantized(GraphMaker):
         pooled = self.node("MaxPool", [source], name, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
         return self.requantize(pooled), self.scales[name]
 
-    def conv_relu(self, name: str, source: str, conv: FoldedConv, scale: float, *, cells: bool = False) -> str:
-        """A convolution in 8 bits, its ReLU, and the result in 8-bit steps."""
-        return self.requantize(self.relu(self._conv(name, source, conv, scale, cells=cells)))
+    def conv_relu(self, name: str, source: str, conv: FoldedConv, scale: float, *, sums: _Balance | None = None) -> str:
+        """A convolution in 8 bits, its ReLU, and the result in 8-bit steps; ``sums`` mends the rounded weights."""
+        return self.requantize(self.relu(self._conv(name, source, conv, scale, sums)))
 
     def conv(self, name: str, source: str, conv: FoldedConv, scale: float) -> str:  # type: ignore[override]
         """A convolution in 8 bits; ``scale`` is the step of its input."""
-        return self._conv(name, source, conv, scale, cells=False)
+        return self._conv(name, source, conv, scale, None)
 
-    def _conv(self, name: str, source: str, conv: FoldedConv, scale: float, *, cells: bool) -> str:
-        weight, steps = _rounded(conv.weight, cells=cells)
+    def _conv(self, name: str, source: str, conv: FoldedConv, scale: float, sums: _Balance | None) -> str:
+        weight, steps = _rounded(conv.weight, sums)
         bias_steps = (steps * scale).astype(np.float32)
         self.constant(f"{name}_weight", weight)
         self.constant(f"{name}_steps", steps.astype(np.float32))
@@ -113,31 +146,41 @@ class _Quantized(GraphMaker):
         return self.node("DequantizeLinear", [quantized, *inputs], f"{source}_dq")
 
 
-def _rounded(weight: NDArray[np.float64], *, cells: bool) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-    """Weights in steps, int8 [out, in, kh, kw], and the step of each output channel, float64 [out].
-
-    With ``cells`` every 2 x 2 cell of the result sums to zero, like the cells of ``weight``.
-    """
-    steps = np.abs(weight).max(axis=(1, 2, 3)) / (_LARGEST - (2 if cells else 0))
-    whole = np.rint(weight / steps[:, None, None, None])
-    if cells:
-        # Three roundings of half a step each may add up: the room of two steps above is for the corner.
-        whole[..., ::2, ::2] = -(whole[..., 1::2, ::2] + whole[..., ::2, 1::2] + whole[..., 1::2, 1::2])
+def _rounded(weight: NDArray[np.float64], sums: _Balance | None) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Weights in steps, int8 [out, in, kh, kw], and the step of each output channel, float64 [out]."""
+    steps = np.abs(weight).max(axis=(1, 2, 3)) / (_LARGEST - (_ROOM if sums else 0))
+    exact = weight / steps[:, None, None, None]
+    whole = np.rint(exact)
+    if sums:
+        sums(exact, whole)
     return whole.astype(np.int8), steps
 
 
-def _activation_scales(folded: FoldedNpr5k, tiles: NDArray[np.uint8]) -> dict[str, float]:
+def _balance_cells(exact: NDArray[np.float64], whole: NDArray[np.float64]) -> None:
+    """Let every 2 x 2 cell of the rounded weights sum to zero: three roundings of half a step go to the corner."""
+    whole[..., ::2, ::2] = -(whole[..., 1::2, ::2] + whole[..., ::2, 1::2] + whole[..., 1::2, 1::2])
+
+
+def _balance_kernels(exact: NDArray[np.float64], whole: NDArray[np.float64]) -> None:
+    """Let every kernel sum to zero: the weights that were nearest to the other whole number take that one."""
+    for wanted, kernel in zip(exact.reshape(len(exact), -1), whole.reshape(len(whole), -1), strict=True):
+        excess = int(kernel.sum())
+        nearest = np.argsort((wanted - kernel) * np.sign(excess))[: abs(excess)]
+        kernel[nearest] -= np.sign(excess)
+
+
+def _activation_scales(folded: Folded, tiles: NDArray[np.uint8]) -> dict[str, float]:
     """Steps of the activations of the single-precision graph on some tiles."""
     import onnxruntime
 
     from semscan.export.graph import build_graph
 
     model = build_graph(folded, tiles.shape[-1])
-    names = [n.name for n in model.graph.node if n.name.endswith(("_relu", "_conv2", "_shortcut"))]
+    names = [n.name for n in model.graph.node if n.name.endswith((*_POSITIVE, "_conv2", "_shortcut"))]
     model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     reach = dict.fromkeys(names, 0.0)
     for start in range(0, len(tiles), 64):
         for name, values in zip(names, session.run(names, {"tiles": tiles[start : start + 64]}), strict=True):
             reach[name] = max(reach[name], float(np.quantile(np.abs(values), REACH)))
-    return {name: (value or 1.0) / (255 if name.endswith("_relu") else _LARGEST) for name, value in reach.items()}
+    return {name: (value or 1.0) / (255 if name.endswith(_POSITIVE) else _LARGEST) for name, value in reach.items()}

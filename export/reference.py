@@ -8,14 +8,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semscan.export.fold import FoldedConv, FoldedNpr5k
+from semscan.export.fold import Folded, FoldedConv, FoldedNpr64k
+from semscan.training.nets.npr64k import contrast
 
 RANDOM_TILES = 64
 SHIFT = 90
 """Grey levels between a dark tile and the same tile brighter."""
+_AT_ONCE = 32
 
 
-def reference_logits(folded: FoldedNpr5k, tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
+def reference_logits(folded: Folded, tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Logits in float64.
 
     Args:
@@ -25,15 +27,40 @@ def reference_logits(folded: FoldedNpr5k, tiles: NDArray[np.uint8]) -> NDArray[n
     Returns:
         float64 [n].
     """
+    logits: NDArray[np.float64] = reference_evidence(folded, tiles).mean((1, 2))
+    return logits
+
+
+def reference_evidence(folded: Folded, tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Evidence maps in float64, [n, h, w]."""
+    parts = []
     with torch.inference_mode():
-        x = F.relu(_conv(folded.first, torch.from_numpy(tiles.astype(np.float64))))
-        x = F.max_pool2d(x, 3, 2, 1)
-        for first, second, shortcut in folded.blocks:
-            inner = F.relu(_conv(first, x))
-            x = F.relu(_conv(second, inner) + (_conv(shortcut, x) if shortcut else x))
-        cells = torch.einsum("nchw,c->nhw", x, torch.from_numpy(folded.head_weight)) + folded.head_bias
-        logits: NDArray[np.float64] = cells.mean((1, 2)).numpy()
-        return logits
+        for start in range(0, len(tiles), _AT_ONCE):
+            x = torch.from_numpy(tiles[start : start + _AT_ONCE].astype(np.float64))
+            if isinstance(folded, FoldedNpr64k):
+                x = _features_64k(folded, x)
+            else:
+                x = F.max_pool2d(F.relu(_conv(folded.first, x)), 3, 2, 1)
+                for first, second, shortcut in folded.blocks:
+                    inner = F.relu(_conv(first, x))
+                    x = F.relu(_conv(second, inner) + (_conv(shortcut, x) if shortcut else x))
+            parts.append(torch.einsum("nchw,c->nhw", x, torch.from_numpy(folded.head_weight)) + folded.head_bias)
+    evidence: NDArray[np.float64] = torch.cat(parts).numpy()
+    return evidence
+
+
+def _features_64k(folded: FoldedNpr64k, x: Tensor) -> Tensor:
+    if folded.local:
+        root = contrast(x).sqrt()
+        repeated = F.pad(root, (1, 1, 1, 1)).repeat_interleave(2, 2).repeat_interleave(2, 3)
+        x = F.avg_pool2d(F.relu(_conv(folded.first, torch.cat([x, repeated], 1))), 2) / root
+    else:
+        x = F.avg_pool2d(F.relu(_conv(folded.first, x)), 2)
+    for index, conv in enumerate(folded.convs):
+        x = F.relu(_conv(conv, x))
+        if index == 0:
+            x = F.avg_pool2d(x, 2)
+    return x
 
 
 def trial_tiles(tile_px: int, seed: int = 0) -> dict[str, NDArray[np.uint8]]:

@@ -18,7 +18,7 @@ from semscan.export.card import model_card
 from semscan.export.fold import fold
 from semscan.export.golden import golden_tiles
 from semscan.export.graph import build_graph
-from semscan.training.nets.registry import load_detector
+from semscan.training.nets.registry import read_detector
 
 NEEDED = ("detector.pt", "config.json", "calibration.json", "results.json")
 
@@ -34,7 +34,7 @@ def export_onnx(run_dir: Path, output: Path) -> Path:
         ``output``.
 
     Raises:
-        UsageError: the run lacks one of its files.
+        UsageError: the run lacks one of its files, or its network has no graph.
     """
     for name in NEEDED:
         if not (run_dir / name).is_file():
@@ -45,7 +45,8 @@ def export_onnx(run_dir: Path, output: Path) -> Path:
     config, calibration, results = (_json(run_dir / name) for name in NEEDED[1:])
     recipe = config["recipe"]
     tile_px = recipe["pairs"]["tile_px"]
-    network = load_detector(run_dir / "detector.pt")
+    name, network = read_detector(run_dir / "detector.pt")
+    folded = fold(network)
     tiles = golden_tiles(tile_px)
     with torch.inference_mode():
         logits = network(torch.from_numpy(tiles)).double().tolist()
@@ -56,6 +57,7 @@ def export_onnx(run_dir: Path, output: Path) -> Path:
         "git_revision": config["git_revision"],
         "torch": config["torch"],
         "seed": recipe["seed"],
+        "network": name,
         "parameters": sum(p.numel() for p in network.parameters()),
     }
     line = calibration["smoothness"]
@@ -71,7 +73,7 @@ def export_onnx(run_dir: Path, output: Path) -> Path:
         "n": len(tiles),
         "logits": [float(np.float32(v)) for v in logits],
     }
-    model = build_graph(fold(network), tile_px)
+    model = build_graph(folded, tile_px)
     texts = {
         "format": "1",
         "id": recipe["model_id"],
@@ -79,6 +81,7 @@ def export_onnx(run_dir: Path, output: Path) -> Path:
         "card": card,
         "calibration": json.dumps(calibration),
         "envelope": json.dumps(envelope),
+        "evidence": json.dumps({"cell_px": network.cell_px, "margin_px": network.margin_px}),
         "golden": json.dumps(golden),
         "provenance": json.dumps(provenance),
         "results": json.dumps(results),

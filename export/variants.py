@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from semscan.engine.bundle import Bundle, load_bundle
 from semscan.engine.errors import UsageError
-from semscan.export.fold import FoldedConv, FoldedNpr5k
+from semscan.export.fold import Folded, FoldedConv, FoldedNpr5k, FoldedNpr64k
 from semscan.export.graph import build_graph
 from semscan.export.quantize import build_int8_graph
 
@@ -60,7 +60,7 @@ def export_int8(model: str, output: Path, tiles: NDArray[np.uint8]) -> Path:
     return _write(build_int8_graph(folded_of(bundle), side, tiles), bundle, "int8", output)
 
 
-def folded_of(bundle: Bundle) -> FoldedNpr5k:
+def folded_of(bundle: Bundle) -> Folded:
     """The folded network of a single-precision bundle, read back from its graph; float64 holds float32 exactly."""
     graph = onnx.load(bundle.path).graph
     constants = {c.name: onnx.numpy_helper.to_array(c).astype(np.float64) for c in graph.initializer}
@@ -78,6 +78,11 @@ def folded_of(bundle: Bundle) -> FoldedNpr5k:
         shortcut = conv(f"{name}_shortcut") if f"{name}_shortcut" in nodes else None
         blocks.append((conv(f"{name}_conv1"), conv(f"{name}_conv2"), shortcut))
     head = conv("head")
+    if not blocks:
+        convs: list[FoldedConv] = []
+        while f"conv{len(convs)}" in nodes:
+            convs.append(conv(f"conv{len(convs)}"))
+        return FoldedNpr64k(conv("first"), tuple(convs), head.weight[0, :, 0, 0], float(head.bias[0]))
     return FoldedNpr5k(conv("first"), tuple(blocks), head.weight[0, :, 0, 0], float(head.bias[0]))
 
 

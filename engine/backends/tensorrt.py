@@ -7,6 +7,7 @@ per batch size and replayed afterwards.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,6 @@ from semscan.engine.bundle import Bundle
 from semscan.engine.errors import DeviceError, ModelError
 
 LANES = 2
-_EVIDENCE_CELL_PX = 8
 
 
 class TensorRtBackend:
@@ -123,8 +123,8 @@ def _record(lane: _Lane, size: int) -> _Bucket:
     tiles = cuda.pinned((size, *lane.shape), np.uint8)
     logits = cuda.pinned((size,), np.float32)
     inputs, outputs = cuda.device_memory(tiles.nbytes), cuda.device_memory(logits.nbytes)
-    cells = (lane.shape[1] // _EVIDENCE_CELL_PX) * (lane.shape[2] // _EVIDENCE_CELL_PX)
-    evidence = cuda.device_memory(4 * size * cells)
+    context.set_input_shape("tiles", tiles.shape)
+    evidence = cuda.device_memory(4 * math.prod(context.get_tensor_shape("evidence")))
 
     def enqueue() -> None:
         cuda.copy_in(inputs, tiles, stream)
@@ -132,7 +132,6 @@ def _record(lane: _Lane, size: int) -> _Bucket:
             raise DeviceError("TensorRT fails to start the network on the device", "semscan doctor")
         cuda.copy_out(logits, outputs, stream)
 
-    context.set_input_shape("tiles", tiles.shape)
     for name, memory in (("tiles", inputs), ("logit", outputs), ("evidence", evidence)):
         context.set_tensor_address(name, memory.value)
     tiles[:] = 0

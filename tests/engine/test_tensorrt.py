@@ -101,6 +101,10 @@ class Context:
     def set_input_shape(self, name, shape):
         self.shape = shape
 
+    def get_tensor_shape(self, name):
+        assert name == "evidence"
+        return (self.shape[0], 24, 24)
+
     def set_tensor_address(self, name, address):
         self.addresses[name] = address
 
