@@ -7,7 +7,7 @@ published blot is at hand, and the pictures are small. Further rows shrink and c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from semscan.training.packs import list_packs, read_pack
 
 GENERATOR = "blotgan_64"
 CHECKPOINT = Path("runs") / GENERATOR / "checkpoint.pt"
+"""Looked for where the small weights hold no ``blotgan_64.pt``."""
+
 PUBLISHED = (0.8379, 0.8542, 0.8705)
 """Interval and AUC of the paper."""
 
@@ -64,8 +66,8 @@ class Settings:
     seeds: tuple[int, ...] = (1, 2, 3)
 
 
-def made_blots(packs: Path, checkpoint: Path, count: int) -> tuple[Grey, str]:
-    """BlotGAN's blots: from its checkpoint where there is one, else those of the packs, latest checkpoint first.
+def made_blots(packs: Path, checkpoints: Sequence[Path], count: int) -> tuple[Grey, str]:
+    """BlotGAN's blots: by the first of the checkpoints that exists, else those of the packs, latest ones first.
 
     Returns:
         uint8 [n, T, T] with n at most ``count``, and where they come from.
@@ -73,7 +75,7 @@ def made_blots(packs: Path, checkpoint: Path, count: int) -> tuple[Grey, str]:
     Raises:
         UsageError: there are neither.
     """
-    if checkpoint.is_file():
+    if checkpoint := next((path for path in checkpoints if path.is_file()), None):
         from semscan.training.synthesize import open_maker
 
         maker = open_maker(checkpoint, 77)
@@ -84,7 +86,7 @@ def made_blots(packs: Path, checkpoint: Path, count: int) -> tuple[Grey, str]:
     side = min((pack.tiles.shape[-1] for _, _, pack in of_blots), default=0)
     latest = sorted(((step, name, pack) for step, name, pack in of_blots if pack.tiles.shape[-1] == side), reverse=True)
     if not latest:
-        raise UsageError(f"there is neither {checkpoint} nor a pack of {GENERATOR}", "semscan train blotgan_64")
+        raise UsageError(f"there is neither {checkpoints[-1]} nor a pack of {GENERATOR}", "semscan train blotgan_64")
     tiles = np.concatenate([pack.tiles[:, 0] for _, _, pack in latest])[:count]
     return tiles, f"packs of steps {', '.join(str(step) for step, _, _ in latest)} of {GENERATOR}"
 
@@ -176,7 +178,8 @@ def measure(context: Context) -> Result:
     """AUC with its interval."""
     settings = Settings()
     try:
-        made, origin = made_blots(context.packs, CHECKPOINT, settings.learned + settings.tested)
+        checkpoints = (context.weights / f"{GENERATOR}.pt", CHECKPOINT)
+        made, origin = made_blots(context.packs, checkpoints, settings.learned + settings.tested)
     except UsageError as error:
         return not_measured(str(error))
     torch.set_num_threads(1)

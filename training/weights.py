@@ -23,11 +23,12 @@ _SAMPLING = {
     "ddpm": ("average",),
     "latent_ddpm": ("average", "space"),
     "cyclegan": ("to_a", "to_b"),
+    "blotgan": ("generator",),
 }
 
 
 def save_weights(checkpoint: Path, path: Path) -> Path:
-    """Write the slim file of a checkpoint of an autoencoder, a detector or a ``ddpm``, ``latent_ddpm`` or ``cyclegan``.
+    """Write the slim file of a checkpoint of an autoencoder, a detector or a system of ``_SAMPLING``.
 
     Args:
         checkpoint: what `semscan train` wrote.
@@ -50,7 +51,10 @@ def save_weights(checkpoint: Path, path: Path) -> Path:
         kept = {name: halved(part) for name, part in state["states"].items() if name in parts}
         slim = {**{key: value for key, value in state.items() if key in _PLAIN}, "states": kept, "slim": True}
     else:
-        raise UsageError(f"{checkpoint} has no slim form", "there is one of autoencoders, detectors and ddpm")
+        raise UsageError(
+            f"{checkpoint} has no slim form",
+            "autoencoders, detectors, ddpm, latent_ddpm, cyclegan and blotgan have one",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(path, slim)
     return path

@@ -31,12 +31,12 @@ def test_packs_are_read_latest_first_and_in_one_size(tmp_path):
     write_pack(tmp_path, "blotgan_64", 900, tiles[3:])
     write_pack(tmp_path, "blotgan_64", 950, np.zeros((4, 1, 160, 160), np.uint8))
     write_pack(tmp_path, "dcgan_64", 999, tiles)
-    found, origin = made_blots(tmp_path, tmp_path / "none.pt", 7)
+    found, origin = made_blots(tmp_path, [tmp_path / "none.pt"], 7)
     assert np.array_equal(found[:5], tiles[3:, 0])
     assert len(found) == 7
     assert "900, 100" in origin
     with pytest.raises(UsageError, match="neither"):
-        made_blots(tmp_path / "empty", tmp_path / "none.pt", 7)
+        made_blots(tmp_path / "empty", [tmp_path / "none.pt"], 7)
 
 
 def test_delong_agrees_with_the_textbook_case():
@@ -71,9 +71,11 @@ def test_the_part_measures_and_says_that_blots_are_composed(tmp_path, monkeypatc
     monkeypatch.setattr(blot_test, "CHECKPOINT", tmp_path / "none.pt")
     monkeypatch.setattr(blot_test, "Settings", lambda: Settings(learned=8, tested=8, epochs=1, seeds=(1,)))
     write_pack(tmp_path, "blotgan_64", 900, gratings(16))
-    result = json.loads(json.dumps(blot_test.PART.measure(SimpleNamespace(packs=tmp_path)), allow_nan=False))
+    result = json.loads(
+        json.dumps(blot_test.PART.measure(SimpleNamespace(packs=tmp_path, weights=tmp_path)), allow_nan=False)
+    )
     assert "composed blots, not published ones" in result["verdict"]["measured"]
     text = "\n".join(blot_test.PART.render(result))
     assert "blots that we composed" in text and "8 + 8" in text
-    empty = blot_test.PART.measure(SimpleNamespace(packs=tmp_path / "none"))
+    empty = blot_test.PART.measure(SimpleNamespace(packs=tmp_path / "none", weights=tmp_path))
     assert blot_test.PART.render(empty)[0].startswith("Not measured")
