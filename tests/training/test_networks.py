@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from semscan.engine.errors import UsageError
 from semscan.training.nets.npr64k import BOX_CELLS, FLOOR, RESIDUAL_SCALE, Npr64k, contrast, residual_filters
-from semscan.training.nets.registry import NETWORKS, build_network, load_detector
+from semscan.training.nets.registry import NETWORKS, build_network, evidence_grid, load_detector
 
 PARAMETERS = {
     "npr5k": 4_969,
@@ -56,8 +56,9 @@ def test_interface(name):
         assert model(noise(2, 160)).shape == (2,)
         torch.testing.assert_close(model(noise(2, 80)), model(noise(2, 80).float()))
         if hasattr(model, "evidence"):
-            for side in (64, 96):
+            for side in (64, 96, 128):
                 cells = model.evidence(noise(2, side))
+                assert side < 96 or evidence_grid(side, cells.shape[-1]) == (model.cell_px, model.margin_px)
                 assert cells.shape == (2, *2 * [(side - 2 * model.margin_px) // model.cell_px])
                 torch.testing.assert_close(cells.mean((1, 2)), model(noise(2, side)))
 

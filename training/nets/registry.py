@@ -67,3 +67,21 @@ def read_detector(path: Path) -> tuple[str, nn.Module]:
     except (RuntimeError, TypeError, AttributeError) as error:
         raise UsageError(f"the weights in {path} are not those of {name}", "train it again") from error
     return name, model.eval()
+
+
+def evidence_grid(tile_px: int, cells: int) -> tuple[int, int]:
+    """Side of a cell and margin of an evidence map, both in pixels, from the map's side alone.
+
+    Cells are powers of two and margins narrower than the map, which settles both for tiles from 96 px; the bundle's
+    entry ``evidence`` and the networks' ``cell_px`` and ``margin_px`` say the same.
+
+    Args:
+        tile_px: side of the tile.
+        cells: side of the map.
+
+    Returns:
+        ``cell_px`` and ``margin_px``: cell ``(i, j)`` stands for the pixels from row ``margin_px + cell_px * i`` and
+        column ``margin_px + cell_px * j``.
+    """
+    cell = 1 << (tile_px // cells).bit_length() - 1
+    return cell, (tile_px - cell * cells) // 2
