@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,6 +88,22 @@ def run_scan(
             if not person and not view.quiet:
                 _tell(record, line)
     return ending.code
+
+
+def listen(records: Iterator[Record], take: Callable[[Record], None], line: ProgressLine, *, quiet: bool) -> int:
+    """Hand every record of a scan on, and tell a person what could not be read; returns the exit code of the scan."""
+    code = int(ExitCode.OK)
+    with ExitStack() as stack:
+        stack.callback(line.clear)
+        if isinstance(records, Generator):  # ends the workers now, not when the garbage collector gets to it
+            stack.callback(records.close)
+        for record in records:
+            take(record)
+            if isinstance(record, SummaryRecord):
+                code = record.exit_code
+            elif not quiet:
+                _tell(record, line)
+    return code
 
 
 class _Ending:

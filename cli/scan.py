@@ -69,6 +69,7 @@ semscan papers/ --fail-on flag,unassessed -q      for scripts: exit code 1 when 
 )  # fmt: skip
 @click.option("--all-images", is_flag=True, help="Assess every panel, whatever it is taken for.")
 @click.option("--model", metavar="NAME|FILE", help="A shipped model or a bundle.  [default: the shipped default]")
+@click.option("--calibration", metavar="FILE", help="A genuine reference of your own.  [default: the one in the model]")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to score.")
 @click.option(
     "--backend", default="auto", show_default=True, metavar="auto|onnxruntime|openvino|tensorrt",

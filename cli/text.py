@@ -137,8 +137,8 @@ class _Block:
         return lines + [line for notice in self._notices for line in _notice(notice, self._style)]
 
     def _cues(self) -> list[str]:
-        said = wording.cues(self._panels)
-        return wrapped(printable(said), self._style) if said else []
+        said = filter(None, (show(self._panels) for show in (wording.cues, wording.siblings, wording.regions)))
+        return [line for text in said for line in wrapped(printable(text), self._style)]
 
     def _head(self) -> list[str]:
         sem, other = f"  SEM panels  {self._coverage()}", f"other panels {wording.kinds(self._counts.other)}"
@@ -221,6 +221,8 @@ def _run_lines(run: RunRecord, style: Style) -> list[str]:
     rate = float(run.policy["fpr_per_panel"])
     calibration = run.calibration
     reference = f"{wording.count(calibration.n, 'panel')} from {wording.count(calibration.sources, 'source')}"
+    if run.policy.get("calibration"):
+        reference += f" of your own ({calibration.id})"
     meaning = (
         f"Rate {wording.one_in(rate)}: at most {wording.one_in(rate)} genuine SEM panels is flagged, as far as a "
         f"reference of {reference} can tell; enlarged panels and other kinds are flagged more often."
@@ -229,8 +231,9 @@ def _run_lines(run: RunRecord, style: Style) -> list[str]:
     if smallest > 0.01:
         meaning += f" The reference is thin: it supports no rate below {wording.one_in(smallest)}."
     lines = [head, *wrapped(meaning, style, indent="")]
-    if run.model.id in wording.PRELIMINARY_MODELS:
-        lines += wrapped(wording.PRELIMINARY.format(model=run.model.id), style, indent="")
+    caution = run.model.caution or wording.CAUTIONS.get(run.model.id)
+    if caution:
+        lines += wrapped(printable(f"{caution} Its card: semscan models info {run.model.id}"), style, indent="")
     return lines
 
 

@@ -30,6 +30,21 @@ def find_recipe(ctx: click.Context, parameter: click.Parameter, value: str) -> P
     raise UsageError(f"there is no recipe {value!r}", f"give a .toml file or one of: {', '.join(shipped)}")
 
 
+def is_recipe(value: str) -> bool:
+    """Whether a word stands for a recipe: a TOML file, or the name of a shipped one.
+
+    Raises:
+        UsageError: a file or folder has the name of a recipe.
+    """
+    if value.endswith(".toml"):
+        return True
+    if not (_SHIPPED / f"{value}.toml").is_file():
+        return False
+    if Path(value).exists():
+        raise UsageError(f"{value} is a recipe, and here a file or folder, too", f"./{value} is the file or folder")
+    return True
+
+
 def recipe_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
     """The arguments that every command with a recipe takes."""
     for decorate in (

@@ -12,11 +12,11 @@ from semscan.engine.records import CueRecord, DocumentRecord, ImageRecord, Panel
 
 CLOSING = "A flag is a prompt to look, not a finding. No flag does not show that an image is genuine."
 
-PRELIMINARY = (
-    "Model {model} is preliminary: it learned from autoencoder reconstructions only and misses most images from GAN "
-    "and diffusion generators. Its card: semscan models info {model}"
-)
-PRELIMINARY_MODELS = ("sem-0",)
+CAUTIONS = {
+    "sem-0": "Model sem-0 is preliminary: it learned from autoencoder reconstructions only and misses most images from "
+    "GAN and diffusion generators.",
+}
+"""What is said first of the limits of models that do not say it themselves."""
 
 _KINDS = {
     "graphic": ("graphic", "graphics"),
@@ -55,6 +55,14 @@ _CUES: dict[str, str] = {
     CueCode.GENERATOR_NAMED: "name of a generator",
     CueCode.INSTRUMENT: "instrument tag",
 }
+
+FAR = 3.5
+"""Spreads above the paper's other panels from which on people are told; as :data:`semscan.engine.siblings.FAR`."""
+
+LOCAL = 0.05
+"""A region is told to people if the share of genuine panels with such a one is below this with 97.5 % confidence."""
+
+REGION_CAPTION = "shows where the model looked, not where the image was altered"
 
 _MOST_NAMED = 6
 
@@ -212,6 +220,30 @@ def cues(panels: Iterable[PanelRecord]) -> str:
     if not said:
         return ""
     return f"Cues: {_few(said, '; ')}. Anybody can write or remove them; no score depends on them."
+
+
+def siblings(panels: Iterable[PanelRecord]) -> str:
+    """The panels that score far above the others of their paper, empty if there are none."""
+    far = [p for p in panels if p.siblings and not p.siblings.higher and p.siblings.deviation >= FAR]
+    if not far:
+        return ""
+    said = [
+        f"{places([p])[0]} ({two_digits(p.siblings.deviation)} spreads above their median)" for p in far if p.siblings
+    ]
+    return f"Far above the paper's other panels: {_few(said)}. No level depends on it."
+
+
+def regions(panels: Iterable[PanelRecord]) -> str:
+    """The panels of which one part stands out more than in nearly all genuine panels, empty if there are none."""
+    said = []
+    for panel in panels:
+        region = panel.region
+        if region is not None and region.tail_ci95[1] <= LOCAL:
+            x0, y0, x1, y1 = region.bbox_px
+            said.append(f"{places([panel])[0]} pixels {x0},{y0} to {x1},{y1} (tail {percent(region.tail)})")
+    if not said:
+        return ""
+    return f"One part stands out: {_few(said, '; ')}. It {REGION_CAPTION}; no level depends on it."
 
 
 def _few(names: list[str], between: str = ", ") -> str:

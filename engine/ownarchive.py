@@ -163,7 +163,7 @@ class ArchiveCount:
             sources=sources,
             panels={name: len(panels[name]) for name in sources},
             highest=[(one.path, one.panel) for one in highest[:_HIGHEST]],
-            merged=len({one.own for one in counted}) - total,
+            merged=len({one.own for one in self._panels}) - total,
             single_images=len({self._root(one.own) for one in counted if one.panel.image and _is_file(one)}),
         )
 

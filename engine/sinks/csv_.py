@@ -50,6 +50,7 @@ def panel_cells(panel: PanelRecord, path: str | None) -> dict[str, Cell]:
         path: of its document.
     """
     image, kind, reference, quality = panel.image, panel.kind, panel.reference, panel.quality
+    region = panel.region
     return {
         "path": path,
         "page": panel.page,
@@ -94,6 +95,13 @@ def panel_cells(panel: PanelRecord, path: str | None) -> dict[str, Cell]:
         "resampling_period_px": quality.resampling_period_px if quality else None,
         "earlier_jpeg": "yes" if quality and quality.earlier_jpeg else None,
         "cues": "; ".join(f"{cue.code}: {cue.detail}" for cue in panel.cues) or None,
+        "smoothness": panel.smoothness,
+        "siblings": panel.siblings.n if panel.siblings else None,
+        "siblings_median": panel.siblings.median if panel.siblings else None,
+        "siblings_deviation": panel.siblings.deviation if panel.siblings else None,
+        **_named(("region_x0_px", "region_y0_px", "region_x1_px", "region_y1_px"), region.bbox_px if region else None),
+        "region_score": region.score if region else None,
+        "region_tail": region.tail if region else None,
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 from semscan.cli.rows import PlainRows, Show
 from semscan.cli.terminal import Style, style_for
 from semscan.cli.text import TextView
-from semscan.engine.records import CueRecord, KindRecord, PanelRecord
+from semscan.engine.records import CueRecord, KindRecord, PanelRecord, RegionRecord, SiblingRecord
 
 PLAIN = Style(colour=False, width=110)
 
@@ -296,3 +296,38 @@ def test_cues_are_quoted_with_their_panels_and_what_they_are_worth(sample):
         assert "instrument tag (TIFF tag 34682, written by FEI or Thermo Fisher instruments) in Fig. 2" in said
         assert "Anybody can write or remove them; no score depends on them." in said
     assert "Cues" not in shown(sample.paper)
+
+
+def test_siblings_and_regions_are_one_quiet_line_each(sample):
+    alone = SiblingRecord(n=13, median=-0.4, deviation=4.13, higher=0)
+    part = RegionRecord((500, 950, 628, 1078), 1, 2.2, 0.012, (0.003, 0.04), 90)
+    far = replace(sample.assessed(2), siblings=alone, region=part)
+    near = replace(
+        sample.assessed(3),
+        siblings=replace(alone, deviation=2.0),
+        region=replace(part, tail=0.09, tail_ci95=(0.04, 0.16)),
+    )
+    text = " ".join(shown([sample.run, sample.document(), far, near]).split())
+    assert "other panels: Fig. 2 (panel 2 of 6) (4.1 spreads above their median). No level depends on it." in text
+    assert "pixels 500,950 to 628,1078 (tail 1.2 %). It shows where the model looked, not where the image was" in text
+    assert text.count("(panel 3 of 6)") == 0
+    plain = shown([sample.run, sample.document(), near])
+    assert "Far above" not in plain and "stands out" not in plain
+
+
+def test_what_a_model_says_of_its_limits_is_printed(sample):
+    run = replace(sample.run, model=replace(sample.run.model, caution="Tested on GANs only."))
+    text = " ".join(shown([run, sample.document()]).split())
+    assert "Tested on GANs only. Its card: semscan models info sem-1" in text
+
+
+def test_a_reference_of_the_users_own_is_named(sample):
+    run = replace(sample.run, policy=sample.run.policy | {"calibration": "ours.json"})
+    assert "310 sources of your own (pub-1)" in " ".join(shown([run, sample.document()]).split())
+
+
+def test_the_threshold_that_people_are_told_is_that_of_the_engine():
+    from semscan.cli import wording
+    from semscan.engine import siblings
+
+    assert wording.FAR == siblings.FAR
