@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from semscan.engine.errors import UsageError
 from semscan.engine.geometry import Box
 from semscan.engine.tiles import cut_tiles, tile_origins
+from semscan.training.detector import DetectorRecipe
 from semscan.training.evaluation.lab import send
 from semscan.training.evaluation.networks import MOST
 from semscan.training.evaluation.parts import Context, Part, Result, not_measured
@@ -24,6 +25,7 @@ from semscan.training.evaluation.seen import CHANNELS, group_masks
 from semscan.training.evaluation.sets import load_set
 from semscan.training.evaluation.torchnets import TILES
 from semscan.training.features import GROUPS, NAMES, features
+from semscan.training.kept_back import choose
 from semscan.training.metrics import auc, tpr_at
 from semscan.training.panels import Panel
 from semscan.training.pool import Pool, load_pool
@@ -90,13 +92,19 @@ def train(name: str, genuine: Rows, made: Rows, seed: int) -> Scorer:
     return scores
 
 
-def describe_pool(pool: Pool, pairs: int, seed: int) -> dict[str, Any]:
+def describe_pool(pool: Pool, rows: NDArray[np.int64], pairs: int, seed: int) -> dict[str, Any]:
     """Descriptors of random pairs of a pool.
+
+    Args:
+        pool: the pool.
+        rows: those that may be trained on.
+        pairs: how many of them to describe, if there are as many.
+        seed: of the choice.
 
     Returns:
         ``genuine`` and ``made``, float16 [pairs, k], ``tile_px`` and ``columns``.
     """
-    chosen = np.random.default_rng([seed, 12]).permutation(len(pool.tiles))[:pairs]
+    chosen = np.random.default_rng([seed, 12]).permutation(rows)[:pairs]
     tiles = np.asarray(pool.tiles[np.sort(chosen)])
     told = {name: features(tiles[:, side]).astype(np.float16) for side, name in enumerate(("genuine", "made"))}
     return {**told, "tile_px": np.array(tiles.shape[-1]), "columns": np.array(NAMES)}
@@ -112,7 +120,7 @@ def find_descriptors(context: Context) -> dict[str, Any]:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         path = places[1]
-        write_descriptors(Path(getattr(context.recipe, "pool", "runs/pool")), path)
+        write_descriptors(context.recipe, path)
     with np.load(path, allow_pickle=False) as stored:
         told = {key: stored[key] for key in stored.files}
     if tuple(told["columns"].tolist()) != NAMES:
@@ -120,13 +128,14 @@ def find_descriptors(context: Context) -> dict[str, Any]:
     return told
 
 
-def write_descriptors(pool: Path, path: Path) -> None:
-    """Describe tiles of a pool's folder into a small file.
+def write_descriptors(recipe: DetectorRecipe, path: Path) -> None:
+    """Describe pairs that a detector of this recipe trains on into a small file.
 
     Raises:
-        UsageError: there is no pool.
+        UsageError: there is no pool, or it lacks what the recipe names.
     """
-    told = describe_pool(load_pool(pool), PAIRS, 1)
+    pool = load_pool(Path(recipe.pool))
+    told = describe_pool(pool, choose(pool, recipe.held_out, recipe.kept_back).train, PAIRS, 1)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
     np.savez_compressed(part, **told)

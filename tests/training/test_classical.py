@@ -9,7 +9,7 @@ from semscan.training import classical
 from semscan.training.classical import describe_pool, find_descriptors, learners, train
 from semscan.training.evaluation.parts import Context
 from semscan.training.evaluation.sets import save_panels
-from semscan.training.features import NAMES
+from semscan.training.features import NAMES, features
 from semscan.training.metrics import auc
 from semscan.training.panels import Panel
 from semscan.training.pool import Pool
@@ -28,7 +28,7 @@ def small_pool(pairs=40, side=64):
 
 
 def made_context(tmp_path):
-    recipe = SimpleNamespace(held_out=(), faithful=(), pool=str(tmp_path / "pool"))
+    recipe = SimpleNamespace(held_out=(), kept_back=(), faithful=(), pool=str(tmp_path / "pool"))
     context = Context(recipe, tmp_path, tmp_path, tmp_path / "weights", tmp_path, tmp_path)
     genuine, made = noise(2, 8, 160)
     for name, pictures, maker in (("genuine_small", genuine, ""), ("packs_test", made, "gan/doubled")):
@@ -41,7 +41,7 @@ def made_context(tmp_path):
 
 def write_descriptors(path, **changes):
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **{**describe_pool(small_pool(), 40, 1), **changes})
+    np.savez(path, **{**describe_pool(small_pool(), np.arange(40), 40, 1), **changes})
 
 
 @pytest.mark.parametrize("name", learners(1))
@@ -62,7 +62,10 @@ def test_the_same_seed_draws_the_same():
 
 
 def test_descriptors_of_a_pool_keep_the_classes_apart():
-    told = describe_pool(small_pool(), 20, 1)
+    told = describe_pool(small_pool(), np.arange(20, 40), 20, 1)
+    assert np.array_equal(
+        np.sort(told["genuine"][:, 0]), np.sort(features(small_pool().tiles[20:, 0])[:, 0].astype("f2"))
+    )
     column = NAMES.index("npr_diagonal_zeros")
     assert told["genuine"].shape == told["made"].shape == (20, len(NAMES))
     assert (told["made"][:, column] == 1).all()
