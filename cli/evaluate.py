@@ -10,14 +10,33 @@ from semscan.cli.group import ExamplesFirst
 from semscan.cli.optional import optional_packages
 from semscan.cli.train import recipe_arguments
 
-EXAMPLES = "semscan evaluate detector --data DIR --run-dir runs/detector"
+EXAMPLES = """\
+semscan evaluate detector --data DIR                                 the page goes into the run's folder
+semscan evaluate detector -o docs/results/detector.md
+semscan evaluate detector --only T4,T8 --set model_id=sem-0"""
 
 
 @click.command("evaluate", cls=ExamplesFirst, examples=EXAMPLES, short_help="Measure a trained detector.")
 @recipe_arguments
-def command(recipe: Path, overrides: tuple[str, ...], data: Path | None, run_dir: Path | None) -> None:
-    """Measure AUC, detection at fixed false-flag rates and false flags per source; print the report's path."""
+@click.option("--only", default="", metavar="T1,T4,...", help="Measure these parts only.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Markdown file to write."
+)
+def command(
+    recipe: Path,
+    overrides: tuple[str, ...],
+    data: Path | None,
+    run_dir: Path | None,
+    only: str,
+    output: Path | None,
+) -> None:
+    """Measure ranking, false flags, behaviour in PDFs and shortcuts of a detector; print the path of the page.
+
+    The detector is the one trained and calibrated in the run's folder, or else the shipped model that the recipe
+    names. What was measured before is kept until something that it depends on changes.
+    """
     with optional_packages("semscan evaluate"):
         from semscan.training.evaluate import evaluate
 
-        click.echo(evaluate(recipe, list(overrides), data, run_dir))
+        parts = [part.strip() for part in only.split(",") if part.strip()]
+        click.echo(evaluate(recipe, list(overrides), data, run_dir, parts, output))

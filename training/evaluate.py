@@ -1,199 +1,177 @@
-"""Evaluation on sources that neither the autoencoders, nor the detector, nor its calibration have seen."""
+"""Evaluation on sources that neither the generators, nor the detector, nor its calibration have seen: one command.
+
+Panels are made once and kept in the run's folder, scores of the most used ones are measured first, then the parts of
+:mod:`semscan.training.evaluation.parts` run in two processes. What is finished is kept, so that a second run continues
+where the first was stopped, until the detector, its calibration, the data, the packs or the weights change.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections import Counter
+import time
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from semscan.engine.calibration import Calibration, stratum_name
+from semscan.engine.errors import UsageError
 from semscan.training.data import data_root, list_micrographs, verify_files
 from semscan.training.detector import DetectorRecipe
-from semscan.training.metrics import auc, auc_interval, clopper_pearson, tpr_at
-from semscan.training.pairs import find_autoencoders
-from semscan.training.panels import CONDITIONS, Panel, genuine_panels, reconstructions, through
+from semscan.training.evaluation.lab import GRID, Lab
+from semscan.training.evaluation.page import unreasoned, write_page
+from semscan.training.evaluation.parts import MODULES, Context, Result, load_part
+from semscan.training.evaluation.sets import WORKERS, build_sets, inputs_digest
+from semscan.training.evaluation.summary import summarise
+from semscan.training.packs import FOLDER as PACKS
 from semscan.training.recipe import load_recipe
 from semscan.training.rundir import git_revision, write_sources
-from semscan.training.scoring import PanelScorer, Scores
 
-Floats = NDArray[np.float64]
+WEIGHTS = Path(__file__).resolve().parent / "weights"
+LONGEST_FIRST = ("T0", "T7", "T6", "networks", "classical", "T9", "T8", "T3", "sweeps", "T2", "leaks", "probes")
 
 
-def evaluate(recipe_path: Path, overrides: list[str], data: Path | None, run_dir: Path | None) -> Path:
-    """Write ``results.json`` and ``results.md`` into the run of a trained and calibrated detector.
+def evaluate(
+    recipe_path: Path,
+    overrides: list[str],
+    data: Path | None,
+    run_dir: Path | None,
+    only: Sequence[str] = (),
+    page: Path | None = None,
+    *,
+    weights: Path = WEIGHTS,
+    packs: Path = PACKS,
+) -> Path:
+    """Measure, and write the page, ``results.json`` and what else is found into the run's folder.
+
+    The detector is the run's own if it is trained and calibrated, else the shipped model of the recipe's ``model_id``.
 
     Args:
         recipe_path: TOML file, see :class:`semscan.training.detector.DetectorRecipe`.
         overrides: ``key=value`` strings.
         data: data folder, see :func:`semscan.training.data.data_root`.
-        run_dir: the detector's run folder with ``calibration.json``; ``runs/<name>`` when ``None``.
+        run_dir: the run's folder; ``runs/<name>`` when ``None``.
+        only: keys of the parts to measure; all when empty. What was measured before stays on the page.
+        page: Markdown file to write, with a ``.json`` beside it and plots in a folder of its name; ``results.md`` in
+            the run when ``None``.
+        weights: folder with the weights that the parts use.
+        packs: folder with the packs.
 
     Returns:
-        Path of ``results.json``.
-    """
-    from semscan.training.report import results_markdown
+        Path of the page.
 
+    Raises:
+        UsageError: there is no such part, nothing to evaluate, or a part failed; the others are then written.
+    """
+    if unknown := sorted(set(only) - set(MODULES)):
+        raise UsageError(f"there is no part {unknown[0]!r} of the evaluation", f"parts: {', '.join(MODULES)}")
     recipe = load_recipe(recipe_path, DetectorRecipe, overrides)
     target = run_dir or Path("runs") / recipe.name
     root = data_root(data)
     listed = list_micrographs(root, ["test"])
     verify_files(listed)
+    target.mkdir(parents=True, exist_ok=True)
     write_sources(target, listed)
-    calibration = Calibration.from_json(json.loads((target / "calibration.json").read_text(encoding="utf-8")))
-    settings = recipe.evaluation
-    scorer = PanelScorer(target, recipe.pairs.tile_px, settings.most_tiles)
-    genuine = genuine_panels(root, "test", settings.panels_per_source)
-    made = reconstructions(genuine, find_autoencoders(recipe.autoencoders), settings.fakes_per_panel)
-    tests = {}
-    for condition in (*CONDITIONS, "x2", "x2_q85"):
-        on_genuine = _measure(scorer, calibration, genuine, condition)
-        on_made = _measure(scorer, calibration, made, condition) if condition in CONDITIONS else on_genuine
-        tests[condition] = (on_genuine, on_made)
-        print(f"evaluate: {condition} scored", file=sys.stderr, flush=True)
-    report = json.loads((target / "calibration_report.json").read_text(encoding="utf-8"))
-    results: dict[str, Any] = {
-        "model": recipe.model_id,
-        "git_revision": git_revision(),
-        "rate": supported_rate(calibration),
-        "smallest_bound": calibration.smallest_bound(),
-        "calibration": {s.name: {"panels": s.panels, "sources": s.sources} for s in calibration.strata.values()},
-        "smoothness_line": report,
-        "test": {
-            "genuine_panels": len(genuine),
-            "sources": dict(sorted(Counter(panel.source for panel in genuine).items())),
-            "reconstructions": dict(sorted(Counter(panel.decoder for panel in made).items())),
-            "psnr_db": _fidelity(genuine, made),
-        },
-        "held_out": list(recipe.held_out),
-        "faithful": list(recipe.faithful),
-        "conditions": {},
-        "benign": {},
+    page = page or target / "results.md"
+    context = Context(recipe, target, root, weights, packs, page.with_suffix(""))
+    began = time.monotonic()
+    inputs = inputs_digest(context)
+    build_sets(context, inputs)
+    judge = Lab(context).judge
+    _say(f"{judge.label}; panels are there after {time.monotonic() - began:.0f} s")
+    keys = [key for key in sorted(MODULES, key=_length) if not only or key in only]
+    digests = {"inputs": inputs, "model": judge.digest}
+    failed = _run(context, [key for key in keys if not _kept(context, key, digests)], digests)
+    stored = {key: told for key in MODULES if (told := _kept(context, key, digests))}
+    results: dict[str, Result] = {key: told["result"] for key, told in stored.items()}
+    about = {
+        "model": judge.label,
+        "revision": git_revision(),
+        "command": f"semscan evaluate {recipe_path.stem}",
+        "seconds": {key: told["seconds"] for key, told in stored.items()},
+        "sizes": json.loads((context.folder / "sets" / f"{inputs[:12]}.json").read_text(encoding="utf-8")),
     }
-    for condition, (on_genuine, on_made) in tests.items():
-        rates = _false_flags(genuine, on_genuine)
-        if condition in CONDITIONS:
-            ranks = _ranking(recipe, genuine, made, on_genuine, on_made)
-            results["conditions"][condition] = {**ranks, "false_flags": rates}
-        else:
-            results["benign"][condition] = rates
-    results["swap"] = {
-        f"genuine_{a}_made_{b}": auc(tests[a][0].score, tests[b][1].score) for a, b in (("png", "q75"), ("q75", "png"))
-    }
-    path = target / "results.json"
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    (target / "results.md").write_text(results_markdown(results), encoding="utf-8")
-    return path
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_page(page, about, results)
+    page.with_suffix(".json").write_text(json.dumps({**about, "parts": results}, indent=1) + "\n", encoding="utf-8")
+    if {"T1", "T4"} <= set(results):
+        summary = summarise(context, judge, about, results)
+        (target / "results.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    for key in unreasoned(results):
+        _say(f"{key} missed its aim; training/evaluation/reasons.toml does not say why")
+    if failed:
+        raise UsageError(
+            f"these parts failed: {', '.join(failed)}", "the errors are printed above; the others are kept"
+        )
+    return page
 
 
-def _fidelity(genuine: list[Panel], made: list[Panel]) -> dict[str, float]:
-    """Median peak signal-to-noise ratio of each decoder's reconstructions, in dB."""
-    partners = {panel.seed: panel.grey.astype(np.float64) for panel in genuine}
-    values: dict[str, list[float]] = {}
-    for panel in made:
-        error = float(np.mean((partners[panel.seed] - panel.grey) ** 2))
-        values.setdefault(panel.decoder, []).append(10 * np.log10(255**2 / max(error, 1e-3)))
-    return {decoder: round(float(np.median(values[decoder])), 2) for decoder in sorted(values)}
+def _length(key: str) -> int:
+    return LONGEST_FIRST.index(key) if key in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
-def supported_rate(calibration: Calibration) -> float:
-    """The default rate of a scan; 0, at which nothing is flagged, when too few independent sources support one."""
-    return calibration.supported_rate() or 0.0
+def _kept(context: Context, key: str, digests: dict[str, str]) -> dict[str, Any] | None:
+    """What a part found before, if nothing that it depends on has changed since."""
+    path = context.folder / f"{key}.json"
+    part = load_part(key)
+    if part is None or not path.is_file():
+        return None
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    wanted = digests if part.depends_on_model else {"inputs": digests["inputs"]}
+    return told if all(told.get(name) == digest for name, digest in wanted.items()) else None
 
 
-class _Measured:
-    """Panels after one channel: raw logit, smoothness, corrected score and one-sided bound of the tail."""
-
-    def __init__(self, raw: Scores, calibration: Calibration, qualities: list[int | None]) -> None:
-        line = calibration.smoothness
-        self.rate = supported_rate(calibration)
-        self.logit, self.smoothness = raw.logit, raw.smoothness
-        self.score: Floats = raw.logit - line.slope * raw.smoothness - line.intercept
-        names = [stratum_name("png" if q is None else "jpeg", q) for q in qualities]
-        if None in names:
-            raise ValueError("a test channel stores below the quality floor")
-        tails = [
-            calibration.strata[name or ""].tail(float(score)) for name, score in zip(names, self.score, strict=True)
-        ]
-        self.bound: Floats = np.array([tail.bound for tail in tails])
-        self.tail: Floats = np.array([tail.value for tail in tails])
-        self.covered: NDArray[np.bool_] = np.array([line.covers(float(level)) for level in raw.smoothness], bool)
-
-
-def _measure(scorer: PanelScorer, calibration: Calibration, panels: list[Panel], condition: str) -> _Measured:
-    sent = [through(panel, condition) for panel in panels]
-    return _Measured(scorer.score(grey for grey, _ in sent), calibration, [quality for _, quality in sent])
-
-
-def _ranking(
-    recipe: DetectorRecipe, genuine: list[Panel], made: list[Panel], on_genuine: _Measured, on_made: _Measured
-) -> dict[str, Any]:
-    """AUC and true-positive rates: decoders seen in training, held-out ones, and each decoder."""
-    settings = recipe.evaluation
-    sources = [panel.source for panel in genuine]
-    made_sources = np.array([panel.source for panel in made])
-    decoders = np.array([panel.decoder for panel in made])
-    held, faithful = (np.isin(decoders, names) for names in (recipe.held_out, recipe.faithful))
-    rate = on_genuine.rate
-    out: dict[str, Any] = {}
-    for name, mask in {"seen": ~held & ~faithful, "held_out": held, "faithful": faithful}.items():
-        if not mask.any():
-            continue
-        plain = {
-            "auc": on_genuine.score,
-            "auc_without_line": on_genuine.logit,
-            "auc_smoothness_alone": -on_genuine.smoothness,
-        }
-        of_made = (on_made.score[mask], on_made.logit[mask], -on_made.smoothness[mask])
-        aucs = {key: auc(a, b) for (key, a), b in zip(plain.items(), of_made, strict=True)}
-        scores, owners = on_made.score[mask], made_sources[mask].tolist()
-        out[name] = {
-            "n": int(mask.sum()),
-            **aucs,
-            "auc_ci95": auc_interval(on_genuine.score, sources, scores, owners, settings.resamples, recipe.seed),
-            "tpr_at_5pct_fpr": tpr_at(on_genuine.score, scores, 0.05),
-            "tpr_at_1pct_fpr": tpr_at(on_genuine.score, scores, 0.01),
-            "tpr_at_shipped_threshold": float(((on_made.bound <= rate) & on_made.covered)[mask].mean()),
-            "tpr_at_tail_5pct": float((on_made.tail[mask] <= 0.05).mean()),
-            "outside_smoothness_range": float((~on_made.covered[mask]).mean()),
-        }
-    out["by_decoder"] = {
-        str(name): {
-            "n": int((decoders == name).sum()),
-            "auc": auc(on_genuine.score, on_made.score[decoders == name]),
-            "tpr_at_5pct_fpr": tpr_at(on_genuine.score, on_made.score[decoders == name], 0.05),
-        }
-        for name in sorted(set(decoders.tolist()))
-    }
-    return out
+def _run(context: Context, keys: list[str], digests: dict[str, str]) -> list[str]:
+    """Measure parts in two processes; returns those that failed."""
+    present = [key for key in keys if load_part(key)]
+    if not present:
+        return []
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    failed = []
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        began = time.monotonic()
+        list(pool.map(_score, [(context, name, channel) for name, channel in GRID]))
+        _say(f"the scores that most parts need took {time.monotonic() - began:.0f} s")
+        running: dict[Future[tuple[Result, float]], str] = {pool.submit(_measure, context, key): key for key in present}
+        for future in as_completed(running):
+            key = running[future]
+            try:
+                result, seconds = future.result()
+            except Exception as error:  # one part must not take the others with it
+                failed.append(key)
+                _say(f"{key} failed\n" + "".join(traceback.format_exception(error)))
+                continue
+            text = json.dumps({"part": key, **digests, "seconds": seconds, "result": result}, indent=1, allow_nan=False)
+            part_path = context.folder / f"{key}.part"
+            part_path.write_text(text + "\n", encoding="utf-8")
+            part_path.replace(context.folder / f"{key}.json")
+            told = result.get("verdict")
+            _say(f"{key} took {seconds:.0f} s" + (f": {told['state']}: {told['measured']}" if told else ""))
+    return failed
 
 
-def _false_flags(genuine: list[Panel], measured: _Measured) -> dict[str, Any]:
-    """Genuine panels flagged at the shipped threshold, overall and by source, with Clopper-Pearson intervals."""
-    sources = np.array([panel.source for panel in genuine])
-    flagged = measured.bound <= measured.rate
-    at_five = measured.tail <= 0.05
-    return {
-        "panels": len(genuine),
-        "sources": len(set(sources.tolist())),
-        "flagged": _rate(flagged),
-        "tail_5pct": _rate(at_five),
-        "outside_smoothness_range": int((~measured.covered).sum()),
-        "by_source": {
-            str(name): {
-                "panels": int((sources == name).sum()),
-                "flagged": _rate(flagged[sources == name]),
-                "tail_5pct": _rate(at_five[sources == name]),
-            }
-            for name in sorted(set(sources.tolist()))
-        },
-    }
+def _score(job: tuple[Context, str, str]) -> None:
+    context, name, channel = job
+    _one_thread()
+    Lab(context).measured(name, channel)
 
 
-def _rate(hits: NDArray[np.bool_]) -> dict[str, Any]:
-    """Count, share and its interval."""
-    return {"k": int(hits.sum()), "rate": float(hits.mean()), "ci95": clopper_pearson(int(hits.sum()), len(hits))}
+def _measure(context: Context, key: str) -> tuple[Result, float]:
+    _one_thread()
+    began = time.monotonic()
+    part = load_part(key)
+    assert part is not None
+    return part.measure(context), round(time.monotonic() - began, 1)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _say(text: str) -> None:
+    print(f"evaluate: {text}", file=sys.stderr, flush=True)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine import intervals
+
 Floats = NDArray[np.float64]
 
 
@@ -25,31 +27,87 @@ def auc_interval(
 ) -> tuple[float, float]:
     """Two-sided 95 % percentile interval of the AUC from a bootstrap over sources.
 
-    A source is drawn with its genuine panels and their reconstructions together (cluster bootstrap; Field & Welsh,
-    JRSS B 69, 2007).
+    A source is drawn with its genuine panels and what was made of them together (cluster bootstrap; Field & Welsh,
+    JRSS B 69, 2007). Made panels of sources that gave no genuine panel are drawn by themselves, source by source.
 
     Args:
         genuine: scores of genuine panels.
         genuine_sources: the source of each.
         made: scores of made panels.
-        made_sources: the source of the genuine partner of each.
+        made_sources: the source of the genuine partner of each, or what else makes it depend on other made panels.
         resamples: number of bootstrap draws.
         seed: of the draws.
     """
     names = sorted(set(genuine_sources))
-    index = {name: i for i, name in enumerate(names)}
+    alone = sorted(set(made_sources) - set(names))
+    index = {name: i for i, name in enumerate([*names, *alone])}
     of_genuine = np.array([index[s] for s in genuine_sources])
     of_made = np.array([index[s] for s in made_sources])
     wins = _wins(genuine, made)
     rng = np.random.default_rng(seed)
     values = []
     for _ in range(resamples):
-        count = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
+        drawn = [rng.integers(0, len(group), len(group)) for group in (names, alone) if group]
+        if alone:
+            drawn[1] += len(names)
+        count = np.bincount(np.concatenate(drawn), minlength=len(index))
         on_made, on_genuine = count[of_made], count[of_genuine]
         total = on_made.sum() * on_genuine.sum()
         if total:
             values.append(float(on_made @ wins @ on_genuine) / total)
     low, high = np.quantile(values, (0.025, 0.975))
+    return float(low), float(high)
+
+
+def partial_auc(genuine: Floats, made: Floats, most_fpr: float = 0.01) -> float:
+    """Area under the ROC up to a false-positive rate, standardised to 0.5 for chance and 1 for perfect.
+
+    McClish, Medical Decision Making 9, 1989. Between two genuine scores the curve is a straight line.
+    """
+    fpr, tpr = roc(genuine, made)
+    at = float(np.interp(most_fpr, fpr, tpr))
+    inside = fpr < most_fpr
+    x, y = np.append(fpr[inside], most_fpr), np.append(tpr[inside], at)
+    area = float(np.sum(np.diff(x) * (y[1:] + y[:-1])) / 2)
+    least = most_fpr**2 / 2
+    return 0.5 * (1 + (area - least) / (most_fpr - least))
+
+
+def average_precision(genuine: Floats, made: Floats) -> float:
+    """Mean precision at the scores of made panels; depends on the share of made panels, unlike the AUC."""
+    scores = np.concatenate([genuine, made])
+    is_made = np.concatenate([np.zeros(len(genuine)), np.ones(len(made))])
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    hits = np.cumsum(is_made[order])[ends]
+    recall = np.diff(np.concatenate([[0.0], hits])) / len(made)
+    return float(recall @ (hits / (ends + 1)))
+
+
+def roc(genuine: Floats, made: Floats) -> tuple[Floats, Floats]:
+    """False- and true-positive rates at every threshold, from (0, 0) to (1, 1)."""
+    thresholds = np.unique(np.concatenate([genuine, made]))[::-1]
+    above = [
+        np.searchsorted(np.sort(-scores), -thresholds, side="right") / len(scores) for scores in (genuine, made)
+    ]
+    fpr, tpr = (np.concatenate([[0.0], rate]) for rate in above)
+    return fpr, tpr
+
+
+def supports(n: int, rate: float) -> bool:
+    """Whether so many genuine panels can tell a false-positive rate at all: at least one must be allowed above it."""
+    return int(np.floor(rate * n)) >= 1
+
+
+def rate_interval(hits: Sequence[bool], sources: Sequence[str], resamples: int, seed: int) -> tuple[float, float]:
+    """Two-sided 95 % percentile interval of a share from a bootstrap over sources."""
+    names = sorted(set(sources))
+    index = np.array([names.index(source) for source in sources])
+    hit = np.bincount(index, np.asarray(hits, float), len(names))
+    size = np.bincount(index, minlength=len(names))
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, len(names), (resamples, len(names)))
+    low, high = np.quantile(hit[drawn].sum(1) / size[drawn].sum(1), (0.025, 0.975))
     return float(low), float(high)
 
 
@@ -61,20 +119,9 @@ def tpr_at(genuine: Floats, made: Floats, fpr: float) -> float:
 
 
 def clopper_pearson(k: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Exact two-sided interval of a rate (Clopper & Pearson, Biometrika 26, 1934); ``k`` may be fractional."""
-    from scipy.stats import beta
-
-    side = (1 - confidence) / 2
-    low = float(beta.ppf(side, k, n - k + 1)) if k > 0 else 0.0
-    high = float(beta.ppf(1 - side, k + 1, n - k)) if k < n else 1.0
-    return low, high
-
-
-def upper_bound(k: float, n: float, confidence: float = 0.95) -> float:
-    """Exact one-sided upper bound of a rate; ``k`` may be fractional."""
-    from scipy.stats import beta
-
-    return float(beta.ppf(confidence, k + 1, n - k)) if k < n else 1.0
+    """Exact two-sided interval of one rate, see :func:`semscan.engine.intervals.clopper_pearson`."""
+    low, high = intervals.clopper_pearson(k, n, confidence)
+    return float(low), float(high)
 
 
 def _wins(genuine: Floats, made: Floats) -> Floats:

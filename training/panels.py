@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +25,16 @@ _FINAL_QUALITIES = (61, 75, 75, 80, 80, 85, 87, 90, 93, 95)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
-    """A genuine panel or a reconstruction of one.
+    """A genuine panel, a reconstruction of one, or one that a generator made.
 
     Attributes:
         grey: uint8 [h, w].
-        source: of the genuine panel.
+        source: of the genuine panel, or of the genuine partner of a made one.
         seed: the same for a panel and its reconstructions, so that they get the same channel.
-        decoder: name of the autoencoder, empty for a genuine panel.
+        decoder: name of the autoencoder or generator, empty for a genuine panel.
         tables: luminance quantisation table of its own JPEG, if it was one.
         licence: as stated by the source.
+        name: of the genuine file in the data folder, or of the partner's.
     """
 
     grey: NDArray[np.uint8]
@@ -42,6 +43,7 @@ class Panel:
     decoder: str
     tables: list[int] | None
     licence: str
+    name: str = ""
 
 
 def genuine_panels(root: Path, split: str, most_per_source: int) -> list[Panel]:
@@ -61,26 +63,30 @@ def genuine_panels(root: Path, split: str, most_per_source: int) -> list[Panel]:
             if min(grey.shape) >= SMALLEST_PX:
                 tables = jpeg_tables(micrograph.path)
                 seed = int(micrograph.sha256[:12], 16)
-                panels.append(Panel(grey, source, seed, "", tables, micrograph.licence))
+                name = micrograph.path.relative_to(root).as_posix()
+                panels.append(Panel(grey, source, seed, "", tables, micrograph.licence, name))
     return panels
 
 
-def reconstructions(panels: list[Panel], checkpoints: dict[str, Path], per_panel: int) -> list[Panel]:
+def reconstructions(
+    panels: list[Panel], checkpoints: dict[str, Path], per_panel: int, first: int = 0
+) -> list[Panel]:
     """Pure (unblended) reconstructions, decoders dealt in turn so that each gets about the same number of panels.
 
     Args:
         panels: genuine panels.
         checkpoints: from :func:`semscan.training.pairs.find_autoencoders`.
         per_panel: reconstructions of each panel, by different decoders.
+        first: panels that were dealt with before these.
     """
     names = sorted(checkpoints)
     models = {name: load_autoencoder(checkpoints[name]) for name in names}
     made = []
-    for index, panel in enumerate(panels):
+    for index, panel in enumerate(panels, first):
         for k in range(min(per_panel, len(names))):
             name = names[(index * per_panel + k) % len(names)]
             grey = make_fake(models[name], panel.grey, panel.tables, panel.seed % 2**31)
-            made.append(Panel(grey, panel.source, panel.seed, name, panel.tables, panel.licence))
+            made.append(replace(panel, grey=grey, decoder=name))
     return made
 
 

@@ -109,9 +109,11 @@ def test_training_commands_hand_their_arguments_on(monkeypatch, tmp_path, capsys
     assert main(["train", *words, "--resume"]) == 0
     assert main(["train", *words, "--dry-run"]) == 0
     assert main(["evaluate", *words]) == 0
+    assert main(["evaluate", *words, "--only", "T1, T4", "-o", str(tmp_path / "p.md")]) == 0
     assert main(["calibrate", *words]) == 0
-    assert calls == [(*given, True, False), (*given, False, True), given, given]
-    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "run")] * 4
+    measured = [(*given, [], None), (*given, ["T1", "T4"], tmp_path / "p.md")]
+    assert calls == [(*given, True, False), (*given, False, True), *measured, given]
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "run")] * 5
 
 
 def test_shipped_recipes_are_found_by_name_and_others_refused(monkeypatch, capsys):

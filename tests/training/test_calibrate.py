@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from semscan.engine.calibration import Calibration
+from semscan.engine.intervals import upper_bound
 from semscan.engine.tailtable import tail_table
 from semscan.training.calibrate import choose_line, tables
-from semscan.training.metrics import auc, auc_interval, clopper_pearson, tpr_at, upper_bound
+from semscan.training.metrics import auc, auc_interval, clopper_pearson, tpr_at
 from semscan.training.scoring import Scores
 
 

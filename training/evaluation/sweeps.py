@@ -1,0 +1,74 @@
+"""Sweeps: one disturbance from none to severe, at the frozen threshold, for genuine and for made panels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from semscan.training.evaluation.lab import Lab, send
+from semscan.training.evaluation.operations import SWEEPS
+from semscan.training.evaluation.parts import Context, Part, Result, not_measured
+from semscan.training.evaluation.sets import SMALL_PX
+from semscan.training.metrics import auc
+from semscan.training.panels import Panel
+
+MOST = 60
+"""Panels of each side: a curve is a shape, and every step costs as much as a whole table row."""
+
+
+def measure(context: Context) -> Result:
+    """AUC, genuine flagged and made flagged at every step of every curve; made panels as they mix in training."""
+    lab = Lab(context)
+    # Reconstructions are cut to the size of the generated crops, so that all scores rest on as many tiles.
+    rebuilt = [replace(p, grey=np.ascontiguousarray(p.grey[:SMALL_PX, :SMALL_PX])) for p in lab.panels("reconstructed")]
+    chosen = {
+        "genuine": _some(lab.panels("genuine_small"), MOST),
+        "made": _some(lab.panels("packs_test"), MOST // 2) + _some(rebuilt, MOST // 2),
+    }
+    if not all(chosen.values()):
+        return not_measured("there are no made panels or no genuine ones")
+    curves = {}
+    for curve, steps in SWEEPS.items():
+        points = []
+        for step, (place, _) in steps.items():
+            genuine, made = (lab.judge.measure(send(panel, step) for panel in chosen[name]) for name in chosen)
+            points.append(
+                {
+                    "step": step,
+                    "place": place,
+                    "auc": auc(genuine.score, made.score),
+                    "genuine_flagged": float(genuine.at_five.mean()),
+                    "made_flagged": float(made.at_five.mean()),
+                    "not_assessed": float((~np.concatenate([genuine.covered, made.covered])).mean()),
+                }
+            )
+        curves[curve] = points
+    return {"curves": curves, "n": {name: len(panels) for name, panels in chosen.items()}}
+
+
+def _some(panels: list[Panel], most: int) -> list[Panel]:
+    return [panels[i] for i in np.unique(np.linspace(0, len(panels) - 1, min(most, len(panels))).astype(int))]
+
+
+def render(result: Result) -> list[str]:
+    """The plot and a table of the steps."""
+    if "not_measured" in result:
+        return [f"Not measured: {result['not_measured']}."]
+    lines = [
+        f"{result['n']['genuine']} genuine and {result['n']['made']} made crops. Flagged: tail at most 5 % by the "
+        "frozen tables of the stratum that the stored file falls into; below quality 60 a scan assesses nothing.",
+        "",
+        "![degradation curves](detector/sweeps.svg)",
+        "",
+        "| disturbance | AUC | genuine flagged | made flagged | not assessed |",
+        "|---|---|---|---|---|",
+    ]
+    for points in result["curves"].values():
+        for p in points:
+            cells = [f"{100 * p[key]:.0f} %" for key in ("genuine_flagged", "made_flagged", "not_assessed")]
+            lines.append(f"| {p['step']} | {p['auc']:.3f} | {' | '.join(cells)} |")
+    return lines
+
+
+PART = Part("sweeps", "Sweeps", measure, render)
