@@ -14,7 +14,7 @@ import onnx
 import torch
 
 from semscan.engine.errors import UsageError
-from semscan.export.card import model_card
+from semscan.export.card import caution, model_card
 from semscan.export.fold import fold
 from semscan.export.golden import golden_tiles
 from semscan.export.graph import build_graph
@@ -59,6 +59,8 @@ def export_onnx(run_dir: Path, output: Path) -> Path:
         "seed": recipe["seed"],
         "network": name,
         "parameters": sum(p.numel() for p in network.parameters()),
+        "tile_px": tile_px,
+        "makers": _json(run_dir / "makers.json") if (run_dir / "makers.json").is_file() else [],
     }
     line = calibration["smoothness"]
     envelope = {
@@ -79,6 +81,7 @@ def export_onnx(run_dir: Path, output: Path) -> Path:
         "id": recipe["model_id"],
         "tile_px": str(tile_px),
         "card": card,
+        "caution": caution(recipe["model_id"], results),
         "calibration": json.dumps(calibration),
         "envelope": json.dumps(envelope),
         "evidence": json.dumps({"cell_px": network.cell_px, "margin_px": network.margin_px}),

@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from semscan.engine.errors import UsageError
 from semscan.engine.figures.databar import trim_data_bar
 from semscan.engine.figures.overlays import find_overlays
 from semscan.engine.figures.panels import split_figure
@@ -26,7 +27,6 @@ from semscan.engine.smoothness import smoothness
 from semscan.engine.tiles import cut_tiles, placed_tiles, tile_origins
 from semscan.export.fold import fold
 from semscan.export.graph import build_graph
-from semscan.training.nets.npr import Npr5k
 from semscan.training.nets.registry import load_detector
 
 BATCH = 32
@@ -147,9 +147,11 @@ def open_network(detector: Path | nn.Module, tile_px: int) -> Infer:
     if detector.suffix == ".onnx":
         return _through_onnx(str(detector))
     network = load_detector(detector / "detector.pt" if detector.is_dir() else detector)
-    if not isinstance(network, Npr5k):
+    try:
+        folded = fold(network)
+    except UsageError:  # a baseline, which never ships
         return _through_torch(network)
-    graph = build_graph(fold(network), tile_px)
+    graph = build_graph(folded, tile_px)
     if detector.is_dir():
         onnx.save(graph, detector / "graph.onnx")
     return _through_onnx(graph.SerializeToString())
