@@ -90,6 +90,30 @@ def list_micrographs(root: Path, splits: Sequence[str]) -> list[Micrograph]:
     return [m for m in found if m.split in splits]
 
 
+def list_others(root: Path, sources: Sequence[str]) -> list[Micrograph]:
+    """Genuine micrographs that are no SEM, of the data sets named: journals and instruments did the same to them.
+
+    Args:
+        root: from :func:`data_root`.
+        sources: data sets; pictures of ``emps_tem`` come from a paper each, which is their source.
+
+    Returns:
+        Pictures of the split ``kind``, in the order of the table.
+
+    Raises:
+        UsageError: a data set has none.
+    """
+    rows = [row for row in _rows(root / "micrographs.csv") if row["kind"] == "other" and row["source"] in sources]
+    if missing := sorted(set(sources) - {row["source"] for row in rows}):
+        raise UsageError(f"there are no micrographs of {missing[0]} that are not SEM")
+    found = []
+    for row in rows:
+        path = root / row["file"]
+        source = f"{row['source']}/{path.stem}" if row["source"] == "emps_tem" else row["source"]
+        found.append(Micrograph(path, source, row["split"], row["sha256"], row["licence"], row["databar"]))
+    return found
+
+
 def preprint_split(preprint: str) -> str:
     """``calibrate`` or ``test``: a coin flip decided by the SHA-256 of the preprint's name."""
     return ("calibrate", "test")[hashlib.sha256(preprint.encode()).digest()[0] & 1]

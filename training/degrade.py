@@ -99,6 +99,10 @@ def draw_degradation(rng: np.random.Generator, side_px: int, tile_px: int) -> De
     screen = KERNELS if rng.random() < 0.3 else (Image.Resampling.NEAREST, Image.Resampling.BILINEAR)
     rescale = _draw_scale(rng, 0.15, max(0.7, tile_px / after), 1.4, screen)
     count = int(rng.choice(3, p=(0.55, 0.37, 0.08)))
+    filters = [_draw_filter(rng) for _ in range(count)]
+    if rng.random() < 0.25:
+        # Dim and pale pictures: a few dozen grey levels, as unedited micrographs often have.
+        filters.insert(0, ("contrast", float(np.exp(rng.uniform(np.log(0.2), np.log(1.3))))))
     marks = []
     if rng.random() < 0.1:
         for _ in range(int(rng.integers(1, 3))):
@@ -107,7 +111,7 @@ def draw_degradation(rng: np.random.Generator, side_px: int, tile_px: int) -> De
     return Degradation(
         phase=phase,
         scale=scale,
-        filters=tuple(_draw_filter(rng) for _ in range(count)),
+        filters=tuple(filters),
         noise_seed=int(rng.integers(2**31)),
         jpegs=jpegs,
         rescale=rescale,

@@ -53,7 +53,8 @@ class DetectorRecipe:
             see whether it generalises.
         faithful: decoders whose reconstructions are so close to their partners that training on them only adds
             noise, as ``vae/run/decoder``; evaluated, to show what is missed.
-        kept_back: sources of the train split that the detector never trains on; the curves are measured on them.
+        kept_back: sources of the pool that the detector never trains on; the curves are measured on them.
+        kept_back_every: keep every so many-th of the pool's sources back as well; 0 keeps none.
         seed: everything random follows from it.
         pairs: tiles when scanning.
         training: optimisation.
@@ -68,6 +69,7 @@ class DetectorRecipe:
     held_out: tuple[str, ...] = ()
     faithful: tuple[str, ...] = ()
     kept_back: tuple[str, ...] = ()
+    kept_back_every: int = 0
     seed: int = 1
     pairs: PairsRecipe = field(default_factory=PairsRecipe)
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
@@ -101,7 +103,9 @@ def train_detector(
     recipe = load_recipe(recipe_path, DetectorRecipe, overrides)
     target = run_dir or Path("runs") / recipe.name
     pool = load_pool(Path(recipe.pool))
-    choice = choose(pool, recipe.held_out, recipe.kept_back)
+    every = recipe.kept_back_every
+    kept_back = [*recipe.kept_back, *(pool.sources[every - 1 :: every] if every else [])]
+    choice = choose(pool, recipe.held_out, kept_back)
     if dry_run:
         _estimate(recipe, pool.tiles.shape[-1], len(choice.train))
         return target

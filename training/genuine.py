@@ -44,12 +44,13 @@ class GenuinePictures:
         listed: the pictures; those with a side under ``least_px`` are left out.
         rescaled_share: share of the crops that are resampled first.
         least_px: shortest side of a crop.
+        others: weight of a source that is no SEM; SEM sources have 1.
 
     Raises:
         UsageError: there are none, or a picture cannot be read.
     """
 
-    def __init__(self, listed: Sequence[Micrograph], rescaled_share: float, least_px: int) -> None:
+    def __init__(self, listed: Sequence[Micrograph], rescaled_share: float, least_px: int, others: float = 1.0) -> None:
         panels = [(micrograph, read_panel(micrograph)) for micrograph in listed]
         kept = [(micrograph, panel) for micrograph, panel in panels if min(panel.shape) >= least_px + 8]
         if not kept:
@@ -58,6 +59,8 @@ class GenuinePictures:
         self._panels = [panel for _, panel in kept]
         self._tables = [jpeg_tables(micrograph.path) for micrograph, _ in kept]
         self._weights = source_weights([m.source for m in self._micrographs], [p.size for p in self._panels])
+        self._weights *= [others if m.split == "kind" else 1.0 for m in self._micrographs]
+        self._weights /= self._weights.sum()
         self._rescaled_share, self._least_px = rescaled_share, least_px
 
     def draw(self, rng: np.random.Generator, side_px: int, like: Crop | None = None) -> Crop:

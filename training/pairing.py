@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -37,7 +37,11 @@ class PairingRecipe:
         high_mixed_share: share blended in the high frequencies only.
         alike_share: share of pictures made from nothing whose partner is chosen for its smoothness.
         alike_among: crops to choose from.
-        repaint_pairs: pairs made of each region that a diffusion model filled, which takes it a second or two.
+        grafted_share: share of pictures made from nothing of which only the high frequencies are taken, put onto the
+            partner's low ones, so that what is shown does not tell them apart.
+        others_weight: weight of a source that is no SEM.
+        cuts: pairs cut from one picture, by the kind of its maker: what is slow to make is used more often. Each gets
+            a chain of its own.
     """
 
     tile_px: int = 96
@@ -47,7 +51,11 @@ class PairingRecipe:
     high_mixed_share: float = 0.15
     alike_share: float = 0.6
     alike_among: int = 8
-    repaint_pairs: int = 5
+    grafted_share: float = 0.4
+    others_weight: float = 0.6
+    cuts: dict[str, int] = field(
+        default_factory=lambda: {"autoencoder": 2, "transplant": 2, "translation": 3, "repaint": 8}
+    )
 
     def __post_init__(self) -> None:
         if self.tile_px % 16 or self.crop_px % 8 or self.crop_px < least_side(self.tile_px):
@@ -83,7 +91,7 @@ class Worker:
     def __init__(self, recipe: PairingRecipe, seed: int, listed: list[Micrograph], makers: list[MakerSource]) -> None:
         torch.set_num_threads(1)
         self.recipe, self.seed, self.makers = recipe, seed, makers
-        self.pictures = GenuinePictures(listed, recipe.rescaled_share, least_side(recipe.tile_px))
+        self.pictures = GenuinePictures(listed, recipe.rescaled_share, least_side(recipe.tile_px), recipe.others_weight)
         self.open: dict[int, Make] = {}
 
     def run(self, jobs: list[Job]) -> Result:
@@ -108,7 +116,8 @@ class Worker:
             if crop.enlarged and rng.random() < 0.5:
                 picture = enlarge(picture, *crop.enlarged, crop.pixels.shape)
             picture = picture[: crop.pixels.shape[0], : crop.pixels.shape[1]]
-            return crop, finish(picture, crop)
+            graft = (float(rng.uniform(0, 0.3)), True) if rng.random() < recipe.grafted_share else None
+            return crop, finish(picture, crop, graft)
         other = self.pictures.draw(rng, recipe.crop_px, like=crop).pixels
         picture, mask = make(crop.pixels, other, rng)
         if mask is not None:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.errors import UsageError
-from semscan.training.data import Micrograph, data_root, list_micrographs, verify_files
+from semscan.training.data import Micrograph, data_root, list_micrographs, list_others, verify_files
 from semscan.training.degrade import least_side
 from semscan.training.makers import FAMILIES, MakerSource, find_makers
 from semscan.training.pairing import Job, PairingRecipe, Result, Worker, run_jobs, start_worker
@@ -45,6 +45,7 @@ class PoolRecipe:
         translations: checkpoints of ``cyclegan``.
         inpainters: checkpoints of ``ddpm``.
         leave_out: prefixes of makers' names.
+        others: data sets of genuine micrographs that are no SEM; they are partners, too.
         seed: everything random follows from it and the number of the pair.
         pairs: number of pairs.
         shares: share of each family; what is missing is shared by the others.
@@ -58,6 +59,7 @@ class PoolRecipe:
     translations: tuple[str, ...] = ()
     inpainters: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     seed: int = 1
     pairs: int = 14000
     shares: dict[str, float] = field(
@@ -119,11 +121,13 @@ def train_pool(
     if dry_run:
         return target
     root = data_root(data)
-    listed = list_micrographs(root, ["train"])
-    verify_files(listed)
+    listed, others = list_micrographs(root, ["train"]), list_others(root, recipe.others)
+    verify_files([*listed, *others])
     open_run(target, recipe, resume=resume)
-    write_sources(target, listed)
-    _write_pool(recipe, listed, makers, jobs, target)
+    for part in (listed, others):
+        if part:
+            write_sources(target, part)
+    _write_pool(recipe, [*listed, *others], makers, jobs, target)
     return target
 
 
@@ -174,7 +178,7 @@ def _deal(recipe: PoolRecipe, makers: list[MakerSource]) -> list[Job]:
             left, turn = count // len(turns) + (place < count % len(turns)), 0
             while left:
                 maker = group[turn % len(group)]
-                pairs = min(left, recipe.pairing.repaint_pairs if makers[maker].kind == "repaint" else 1)
+                pairs = min(left, recipe.pairing.cuts.get(makers[maker].kind, 1))
                 jobs.append(Job(len(jobs), maker, pairs))
                 left, turn = left - pairs, turn + 1
     return jobs

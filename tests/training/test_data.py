@@ -9,6 +9,7 @@ from semscan.training.data import (
     data_root,
     describe_sources,
     list_micrographs,
+    list_others,
     preprint_split,
     read_panel,
     source_weights,
@@ -78,3 +79,14 @@ def test_preprints_fall_on_both_sides_and_stay_there():
     assert sides == [preprint_split(f"preprint_{i}") for i in range(50)]
     assert 10 < sides.count("test") < 40
     assert set(sides) == {"calibrate", "test"}
+
+
+@pytest.mark.data
+def test_others_are_of_the_gates_split_and_share_no_paper_with_the_rest(real_data):
+    others = list_others(real_data, ["emps_tem", "isbi2012_sstem"])
+    assert {m.split for m in others} == {"kind"}
+    assert len({m.source for m in others}) == 49
+    used = {m.sha256 for m in list_micrographs(real_data, SPLITS)}
+    assert not used & {m.sha256 for m in others}
+    with pytest.raises(UsageError, match="micrographs of nothing"):
+        list_others(real_data, ["nothing"])

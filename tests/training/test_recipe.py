@@ -5,6 +5,7 @@ import pytest
 from semscan.engine.errors import UsageError
 from semscan.training.autoencoders import AutoencoderRecipe
 from semscan.training.detector import DetectorRecipe
+from semscan.training.pool import PoolRecipe
 from semscan.training.recipe import load_recipe, recipe_json, recipe_sha256
 
 
@@ -80,4 +81,5 @@ def test_shipped_recipes_load():
         for spec in load_recipe(folder / f"{name}.toml", AutoencoderRecipe).decoders.values()
     }
     assert len(families) >= 8
-    assert load_recipe(folder / "detector.toml", DetectorRecipe).model_id == "sem-0"
+    assert load_recipe(folder / "detector.toml", DetectorRecipe).model_id == "sem-1"
+    assert load_recipe(folder / "detector_pool.toml", PoolRecipe).pairs > 10000
