@@ -38,6 +38,9 @@ FAMILY_OF = {
 LEAST_REGION, MOST_REGION = 0.4, 0.9
 """Share of a picture that an inpainting makes anew: most of every tile, whose logit is a mean."""
 
+LEAST_SPREAD = 3.0
+"""Pictures of packs with a smaller standard deviation, in grey levels, show nothing."""
+
 Picture = NDArray[np.uint8]
 Make = Callable[[Picture, Picture, np.random.Generator], tuple[Picture, NDArray[np.bool_] | None]]
 """From a genuine crop, another one and a source of randomness to a made picture of the first one's size, and where it
@@ -144,6 +147,9 @@ def open_maker(source: MakerSource) -> Make:
 
 def _open_pack(source: MakerSource) -> Make:
     tiles = np.concatenate([read_pack(Path(path)).tiles[:, 0] for path in source.paths])
+    tiles = tiles[tiles.std((1, 2)) >= LEAST_SPREAD]
+    if not len(tiles):
+        raise UsageError(f"the pictures of {source.name} show nothing")
 
     def make(_: Picture, __: Picture, rng: np.random.Generator) -> tuple[Picture, None]:
         return tiles[int(rng.integers(len(tiles)))], None

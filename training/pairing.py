@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -20,8 +20,12 @@ from semscan.training.degrade import (
     match_moments,
     mix,
 )
+from semscan.training.filters import apply_filter
 from semscan.training.genuine import Crop, GenuinePictures, enlarge
 from semscan.training.makers import Make, MakerSource, open_maker
+
+MOST_GAIN = 1.5
+"""Most that the contrast of a picture made from nothing is raised by to equal its partner's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,7 @@ class Worker:
             if crop.enlarged and rng.random() < 0.5:
                 picture = enlarge(picture, *crop.enlarged, crop.pixels.shape)
             picture = picture[: crop.pixels.shape[0], : crop.pixels.shape[1]]
+            crop = dimmed(crop, MOST_GAIN * float(picture.std()))
             graft = (float(rng.uniform(0, 0.3)), True) if rng.random() < recipe.grafted_share else None
             return crop, finish(picture, crop, graft)
         other = self.pictures.draw(rng, recipe.crop_px, like=crop).pixels
@@ -144,6 +149,17 @@ class Worker:
         # Even origins, as when scanning: the residual of the thesis lives on the 2 x 2 grid of the stored picture.
         y, x = (2 * int(rng.integers(0, (length - side) // 2 + 1)) for length in both[0].shape)
         return np.stack([picture[y : y + side, x : x + side] for picture in both])
+
+
+def dimmed(crop: Crop, most: float) -> Crop:
+    """The crop with its contrast reduced to a standard deviation of ``most`` grey levels, if it has more.
+
+    A pale picture that was made is not raised to any contrast: the steps between its grey levels would show.
+    """
+    spread = float(crop.pixels.std())
+    if spread <= most:
+        return crop
+    return replace(crop, pixels=apply_filter(crop.pixels, "contrast", most / spread, 0), tables=None)
 
 
 def finish(made: NDArray[np.uint8], crop: Crop, blend: tuple[float, bool] | None = None) -> NDArray[np.uint8]:
