@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from semscan.engine.backends import open_backend
 from semscan.engine.backends.choice import choose
-from semscan.engine.bundle import DEFAULT_MODEL, Bundle, load_bundle
+from semscan.engine.bundle import Bundle, load_bundle
 from semscan.engine.errors import SemscanError
 from semscan.export.reference import reference_logits, trial_tiles
 from semscan.export.to_tensorrt import export_tensorrt
@@ -181,7 +181,7 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path)
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    bundle = load_bundle(DEFAULT_MODEL)
+    bundle = load_bundle()
     if arguments.tiles:
         tiles = np.load(arguments.tiles, allow_pickle=False)["tiles"].reshape(-1, 1, bundle.tile_px, bundle.tile_px)
     else:

@@ -9,11 +9,12 @@ import click
 from semscan.cli.group import ExamplesFirst
 from semscan.cli.optional import optional_packages
 from semscan.cli.train import recipe_arguments
+from semscan.engine.options import DEFAULT_MODEL
 
-EXAMPLES = """\
+EXAMPLES = f"""\
 semscan evaluate detector --data DIR                                 the page goes into the run's folder
 semscan evaluate detector -o docs/results/detector.md
-semscan evaluate detector --only T4,T8 --set model_id=sem-0"""
+semscan evaluate detector --only T4,T8 --set model_id={DEFAULT_MODEL}"""
 
 
 @click.command("evaluate", cls=ExamplesFirst, examples=EXAMPLES, short_help="Measure a trained detector.")

@@ -10,17 +10,18 @@ import click
 from semscan.cli.group import ExamplesGroup
 from semscan.cli.optional import optional_packages
 from semscan.engine.errors import OutputError, UsageError
+from semscan.engine.options import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-EXAMPLES = """\
-semscan export onnx runs/detector -o sem-0.onnx
-semscan export fp16 sem-0 -o sem-0.fp16.onnx
-semscan export int8 sem-0 -o sem-0.int8.onnx --tiles pack.npz
-semscan export tensorrt sem-0.onnx -o sem-0.plan
-semscan export verify sem-0.fp16.onnx --source sem-0"""
+EXAMPLES = f"""\
+semscan export onnx runs/detector -o {DEFAULT_MODEL}.onnx
+semscan export fp16 {DEFAULT_MODEL} -o {DEFAULT_MODEL}.fp16.onnx
+semscan export int8 {DEFAULT_MODEL} -o {DEFAULT_MODEL}.int8.onnx --tiles pack.npz
+semscan export tensorrt {DEFAULT_MODEL}.onnx -o {DEFAULT_MODEL}.plan
+semscan export verify {DEFAULT_MODEL}.fp16.onnx --source {DEFAULT_MODEL}"""
 
 _output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file to write."

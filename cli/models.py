@@ -9,10 +9,11 @@ import click
 
 from semscan.cli.group import ExamplesGroup
 from semscan.engine.errors import ModelError
+from semscan.engine.options import DEFAULT_MODEL
 
-EXAMPLES = """\
+EXAMPLES = f"""\
 semscan models                  the shipped models
-semscan models info sem-0       its card: what it was trained and tested on, and what it misses
+semscan models info {DEFAULT_MODEL}       its card: what it was trained and tested on, and what it misses
 semscan models verify           do they give the scores they were shipped with?"""
 
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from semscan.engine.calibration import Calibration
 from semscan.engine.errors import ModelError
+from semscan.engine.options import DEFAULT_MODEL
 
 MODELS = Path(__file__).parent / "models"
-DEFAULT_MODEL = "sem-0"
 GATE = "kind-1"
 """Name of the network that tells SEM from other kinds."""
 

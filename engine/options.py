@@ -8,6 +8,9 @@ from typing import Any
 
 from semscan.engine.errors import UsageError
 
+DEFAULT_MODEL = "sem-0"
+"""The shipped model that is used unless another is asked for; the one place that names it."""
+
 SMALLEST_PANEL_PX = 128
 
 _AT_LEAST_ONE = (

@@ -16,7 +16,7 @@ from semscan.engine.selftest import golden_self_test
 
 @pytest.fixture(scope="module")
 def bundle():
-    return load_bundle("sem-0")
+    return load_bundle()
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_artefacts_lie_beside_their_bundle_and_belong_to_it(bundle, tmp_path):
 
 def test_a_graph_that_no_runtime_takes_is_refused(bundle, tmp_path):
     broken = tmp_path / "broken.onnx"
-    broken.write_bytes(bundle.path.read_bytes().replace(b"MaxPool", b"MaxPoop"))
+    broken.write_bytes(bundle.path.read_bytes().replace(b"ReduceMean", b"ReduceMeam"))
     model = load_bundle(str(broken))
     for backend in ("onnxruntime", "openvino"):
         with pytest.raises(ModelError, match="refuses"):

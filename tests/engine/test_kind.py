@@ -10,6 +10,7 @@ import onnx
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from semscan.engine.bundle import load_bundle
 from semscan.engine.errors import ModelError
 from semscan.engine.figures import kind as kind_module
 from semscan.engine.figures.kind import METADATA_KEY, KindGate, Thresholds
@@ -134,7 +135,7 @@ def test_a_file_that_is_no_gate_is_refused(shipped, tmp_path):
     with pytest.raises(ModelError, match="cannot be read"):
         changed(shipped, tmp_path / "a.onnx", forget).open()
     with pytest.raises(ModelError, match="takes tiles"):
-        KindGate(shipped.with_name("sem-0.onnx")).open()
+        KindGate(load_bundle().path).open()
 
 
 def test_another_format_is_refused(shipped, tmp_path):

@@ -142,12 +142,12 @@ def fake_trt(device, version="11.4.0", outputs=("logit", "evidence"), refuses=Fa
 
 @pytest.fixture
 def bundle():
-    return load_bundle("sem-0").at("fp16")
+    return load_bundle().at("fp16")
 
 
 @pytest.fixture
 def plan(tmp_path, bundle):
-    path = tmp_path / "sem-0.plan"
+    path = tmp_path / "own.plan"
     path.write_bytes(b"plan")
     PlanKey(bundle.sha256, "11.4.0", "9.0", 13, (1, 256, 1024)).save(path)
     return path
@@ -225,7 +225,7 @@ def test_a_version_compatible_plan_runs_on_other_minor_versions_only():
 
 
 def test_a_missing_or_damaged_key_is_refused(plan):
-    plan.with_name("sem-0.plan.json").write_text(json.dumps({"tensorrt": "11"}))
+    plan.with_name("own.plan.json").write_text(json.dumps({"tensorrt": "11"}))
     with pytest.raises(ModelError, match="cannot be read"):
         read_key(plan)
     with pytest.raises(ModelError, match="there is no TensorRT plan"):

@@ -6,6 +6,7 @@ import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
+from test_networks import as_bundle, trained
 
 from semscan.cli.main import main
 from semscan.engine.bundle import load_bundle
@@ -18,8 +19,18 @@ from semscan.export.verify import verify
 
 
 @pytest.fixture(scope="module")
-def bundle():
-    return load_bundle("sem-0")
+def model(tmp_path_factory):
+    """Path of a bundle of the thesis network, whatever network ships; its first layer is as strong as a trained one."""
+    network = trained("npr5k")
+    with torch.no_grad():
+        network.conv1.weight.mul_(40)
+        network.head.weight.div_(10)
+    return str(as_bundle(network, tmp_path_factory.mktemp("model") / "small.onnx"))
+
+
+@pytest.fixture(scope="module")
+def bundle(model):
+    return load_bundle(model)
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +68,14 @@ def test_the_network_read_back_scores_like_the_graph(bundle):
         np.testing.assert_allclose(run(bundle.path, tiles), reference_logits(folded_of(bundle), tiles), atol=1e-4)
 
 
-def test_half_precision(bundle, textures, tmp_path):
-    path = export_fp16("sem-0", tmp_path / "half.onnx")
+def test_half_precision(model, bundle, textures, tmp_path):
+    path = export_fp16(model, tmp_path / "half.onnx")
     types = {c.name: c.data_type for c in onnx.load(path).graph.initializer}
     assert types["first_weight"] == onnx.TensorProto.FLOAT16
     assert types["head_weight"] == onnx.TensorProto.FLOAT
     half = load_bundle(str(path))
-    assert (half.precision, half.id, half.card) == ("fp16", "sem-0", bundle.card)
-    assert verify(path, "sem-0", tiles=textures)
+    assert (half.precision, half.id, half.card) == ("fp16", bundle.id, bundle.card)
+    assert verify(path, model, tiles=textures)
     dark = trial_tiles(128)["dark"]
     np.testing.assert_array_equal(run(path, dark), run(path, dark + np.uint8(SHIFT)))
 
@@ -75,8 +86,8 @@ def test_half_precision_of_the_single_convolution_would_leak_brightness(bundle, 
     assert np.abs(rounded.reshape(-1, 2, 2, 2, 2).sum((2, 4))).max() * SHIFT > 1e-3
 
 
-def test_eight_bits(bundle, textures, tmp_path):
-    path = export_int8("sem-0", tmp_path / "eight.onnx", textures)
+def test_eight_bits(model, bundle, textures, tmp_path):
+    path = export_int8(model, tmp_path / "eight.onnx", textures)
     graph = onnx.load(path).graph
     weight = {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}["first_weight"]
     assert weight.dtype == np.int8
@@ -102,51 +113,61 @@ def test_ranges_follow_the_tiles(bundle, textures):
     [
         (np.zeros((9, 1, 128, 128), np.uint8), "too few"),
         (np.zeros((99, 1, 64, 64), np.uint8), "128 x 128"),
+        (np.zeros((99, 3, 128, 128), np.uint8), "128 x 128"),
         (np.zeros((99, 1, 128, 128), np.float32), "128 x 128"),
     ],
 )
-def test_unusable_tiles_are_refused(tiles, message, tmp_path):
+def test_unusable_tiles_are_refused(model, tiles, message, tmp_path):
     with pytest.raises(UsageError, match=message):
-        export_int8("sem-0", tmp_path / "x.onnx", tiles)
+        export_int8(model, tmp_path / "x.onnx", tiles)
     assert not (tmp_path / "x.onnx").exists()
 
 
-def test_an_artefact_is_only_made_of_and_compared_with_its_bundle(tmp_path):
-    half = export_fp16("sem-0", tmp_path / "half.onnx")
+def test_larger_tiles_are_cut(model, textures, tmp_path):
+    wide = np.pad(textures, ((0, 0), (0, 0), (0, 32), (0, 32)), constant_values=7)
+    one, other = (export_int8(model, tmp_path / f"{len(t[0, 0])}.onnx", t) for t in (textures, wide))
+    assert one.read_bytes() == other.read_bytes()
+    assert "given tiles" in " ".join(check.what for check in verify(load_bundle(model).path, tiles=wide))
+    with pytest.raises(UsageError, match="128 x 128"):
+        verify(load_bundle(model).path, tiles=textures[..., :64])
+
+
+def test_an_artefact_is_only_made_of_and_compared_with_its_bundle(model, tmp_path):
+    half = export_fp16(model, tmp_path / "half.onnx")
     with pytest.raises(UsageError, match="itself an fp16 artefact"):
         export_fp16(str(half), tmp_path / "quarter.onnx")
     with pytest.raises(UsageError, match="is an fp16 artefact"):
         verify(half)
-    other = onnx.load(load_bundle("sem-0").path)
+    other = onnx.load(load_bundle(model).path)
     other.producer_name = "another"
     onnx.save(other, tmp_path / "other.onnx")
     with pytest.raises(UsageError, match="was not made from"):
         verify(half, str(tmp_path / "other.onnx"))
 
 
-def test_a_deviating_artefact_is_refused(tmp_path):
-    path = export_fp16("sem-0", tmp_path / "half.onnx")
-    model = onnx.load(path)
-    for constant in model.graph.initializer:
+def test_a_deviating_artefact_is_refused(model, tmp_path):
+    path = export_fp16(model, tmp_path / "half.onnx")
+    changed = onnx.load(path)
+    for constant in changed.graph.initializer:
         if constant.name == "block0_conv1_weight":
-            values = onnx.numpy_helper.to_array(constant) * np.float16(1.05)
+            values = onnx.numpy_helper.to_array(constant) * np.float16(1.5)
             constant.CopyFrom(onnx.numpy_helper.from_array(values, constant.name))
-    onnx.save(model, path)
+    onnx.save(changed, path)
     with pytest.raises(ModelError, match="FAILED"):
-        verify(path, "sem-0")
+        verify(path, model)
 
 
-def test_commands(textures, tmp_path, capsys):
+def test_commands(model, textures, tmp_path, capsys):
     np.savez_compressed(tmp_path / "pack.npz", tiles=textures[:, 0])
     (tmp_path / "bad.npz").write_bytes(b"PK nonsense")
     pack, half, eight = (str(tmp_path / name) for name in ("pack.npz", "half.onnx", "eight.onnx"))
-    assert main(["export", "fp16", "sem-0", "-o", half]) == 0
-    assert main(["export", "verify", half, "--source", "sem-0", "--tiles", pack]) == 0
+    assert main(["export", "fp16", model, "-o", half]) == 0
+    assert main(["export", "verify", half, "--source", model, "--tiles", pack]) == 0
     assert "given tiles, max |delta logit| from float64" in capsys.readouterr().out
-    assert main(["export", "int8", "sem-0", "-o", eight, "--tiles", pack]) == 0
+    assert main(["export", "int8", model, "-o", eight, "--tiles", pack]) == 0
     assert load_bundle(eight).precision == "int8"
-    assert main(["export", "fp16", "sem-0", "-o", half]) == 2
-    assert main(["export", "int8", "sem-0", "-o", eight, "--tiles", str(tmp_path / "bad.npz"), "--overwrite"]) == 2
+    assert main(["export", "fp16", model, "-o", half]) == 2
+    assert main(["export", "int8", model, "-o", eight, "--tiles", str(tmp_path / "bad.npz"), "--overwrite"]) == 2
     said = capsys.readouterr().err
     assert "exists already" in said
     assert "not a pack of tiles" in said
