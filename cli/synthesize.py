@@ -14,6 +14,7 @@ from semscan.cli.train import find_recipe
 
 EXAMPLES = """\
 semscan synthesize runs/fastgan_64/checkpoint.pt -n 2000 -o made
+semscan synthesize runs/fastgan_64/checkpoint.pt -n 200 --size 160 -o wide
 semscan synthesize runs/cyclegan_64/checkpoint.pt -n 200 -o made --data DIR --split train
 semscan synthesize inpaint_64 -n 200 -o made --data DIR --set restore=false"""
 
@@ -42,6 +43,10 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
             help="The same seed makes the same pictures.",
         ),
         click.option(
+            "--size", "size_px", type=click.IntRange(1), metavar="PX",
+            help="Side of the pictures; by default that of the training, 128 for autoencoders.",
+        ),
+        click.option(
             "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="DIR",
             help="New folder for the pictures and manifest.json, or a new .npz file that packs both.",
         ),
@@ -58,7 +63,14 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 @_options
 @click.argument("source", metavar="CHECKPOINT", callback=_find_source)
 def command(
-    source: Path, count: int, output: Path, seed: int, data: Path | None, split: str | None, overrides: tuple[str, ...]
+    source: Path,
+    count: int,
+    output: Path,
+    size_px: int | None,
+    seed: int,
+    data: Path | None,
+    split: str | None,
+    overrides: tuple[str, ...],
 ) -> None:
     """Make pictures with a trained generator: 8-bit PNG and a manifest with generator, recipe, step and seed.
 
@@ -70,4 +82,4 @@ def command(
         from semscan.training.synthesize import open_maker, synthesize
 
         write = write_pack if output.suffix == ".npz" else synthesize
-        click.echo(write(open_maker(source, seed, data, split or "", list(overrides)), count, output))
+        click.echo(write(open_maker(source, seed, data, split or "", list(overrides), size_px), count, output))

@@ -26,7 +26,7 @@ from semscan.training.crops import CropsPool, load_crops_pool
 from semscan.training.data import data_root, list_micrographs, verify_files
 from semscan.training.nets.autoencoders import Autoencoder, AutoencoderSpec, PatchCritic
 from semscan.training.recipe import load_recipe, recipe_json
-from semscan.training.rundir import Stats, load_checkpoint, open_run, save_checkpoint
+from semscan.training.rundir import Stats, load_checkpoint, open_run, save_checkpoint, write_sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,10 @@ def train_autoencoders(
             _estimate(recipe, name, spec)
         return target
     root = data_root(data)
-    verify_files(list_micrographs(root, ["train"]))
+    micrographs = list_micrographs(root, ["train"])
+    verify_files(micrographs)
     open_run(target, recipe, resume=resume)
+    write_sources(target, micrographs)
     if recipe.workers == 1:
         for name in recipe.decoders:
             train_one(recipe, name, load_crops_pool(root), target)

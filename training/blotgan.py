@@ -103,10 +103,11 @@ class Blotgan:
             "g_loss": float(g_loss.detach()),
         }
 
-    def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
+    def sample(self, count: int, seed: int, size_px: int | None = None) -> NDArray[np.uint8]:
         """Pictures of the latest generator with the running statistics of its normalisation."""
         self.generator.eval()
-        pixels = sample_with(self.generator, self.recipe.latent, count, seed, self.place)
+        sides = (self.real_shape[-1], size_px)
+        pixels = sample_with(self.generator, self.recipe.latent, count, seed, self.place, *sides)
         self.generator.train()
         return pixels
 
@@ -140,4 +141,4 @@ def blot_batches(recipe: BlotRecipe, data: Path | None) -> Batches:
     return draw
 
 
-SYSTEMS = {"blotgan": System(BlotRecipe, Blotgan, blot_batches)}
+SYSTEMS = {"blotgan": System(BlotRecipe, Blotgan, blot_batches, lambda recipe, data: [])}

@@ -13,7 +13,7 @@ from PIL import Image
 
 from semscan.engine.errors import UsageError
 from semscan.engine.luminance import read_luminance
-from semscan.training.data import data_root, list_micrographs, read_panel, source_weights, verify_files
+from semscan.training.data import Micrograph, data_root, list_micrographs, read_panel, source_weights, verify_files
 
 _SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 
@@ -133,6 +133,16 @@ def load_crops_pool(root: Path, split: str = "train", sources: Sequence[str] = (
     verify_files(listed)
     pictures = [read_panel(micrograph) for micrograph in listed]
     return CropsPool(pictures, source_weights([m.source for m in listed], [p.size for p in pictures]))
+
+
+def recipe_sources(domains: Sequence[DataRecipe], data: Path | None) -> list[Micrograph]:
+    """The micrographs of the data folder that recipes of one split draw from; none for a folder of one's own."""
+    own = [domain for domain in domains if not domain.folder]
+    if not own:
+        return []
+    wanted = {source for domain in own for source in domain.sources} if all(d.sources for d in own) else set()
+    listed = list_micrographs(data_root(data), [own[0].split])
+    return [m for m in listed if not wanted or m.source.split("/")[0] in wanted]
 
 
 def load_recipe_pool(recipe: DataRecipe, data: Path | None, channels: int) -> CropsPool:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from semscan.engine.errors import UsageError
-from semscan.training.crops import DataRecipe, load_recipe_pool
+from semscan.training.crops import DataRecipe, load_recipe_pool, recipe_sources
+from semscan.training.data import Micrograph
 from semscan.training.loop import Batches, LoopRecipe, Stateful, System
 from semscan.training.nets.cyclegan import PatchDiscriminator, ResnetGenerator
 from semscan.training.pictures import to_pixels, to_signed
@@ -222,12 +223,16 @@ class CycleGan:
         signed = to_signed(pictures, self.place.device)
         return to_pixels(torch.cat([maker(part) for part in signed.split(16)]))
 
-    def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
+    def sample(self, count: int, seed: int, size_px: int | None = None) -> NDArray[np.uint8]:
         """See :class:`semscan.training.loop.Trainee`; translations to B of kept pictures of A, repeated if too few.
 
         Raises:
-            UsageError: the checkpoint has seen no picture.
+            UsageError: the checkpoint has seen no picture, or pictures of another side are wanted.
         """
+        if size_px not in (None, self.recipe.training.size_px):
+            raise UsageError(
+                "the pictures that this CycleGAN kept have one side only", "translate larger ones of the data folder"
+            )
         if not self.probe.kept:
             raise UsageError("this CycleGAN has seen no picture to translate", "train it for at least one step")
         order = np.random.default_rng(seed).permutation(len(self.probe.kept))
@@ -253,4 +258,8 @@ def _batches(recipe: CycleRecipe, data: Path | None) -> Batches:
     return draw
 
 
-SYSTEMS = {"cyclegan": System(CycleRecipe, CycleGan, _batches)}
+def _sources(recipe: CycleRecipe, data: Path | None) -> list[Micrograph]:
+    return recipe_sources([recipe.domain_a, recipe.domain_b], data)
+
+
+SYSTEMS = {"cyclegan": System(CycleRecipe, CycleGan, _batches, _sources)}

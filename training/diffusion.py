@@ -24,6 +24,7 @@ from semscan.training.loop import LoopRecipe, Stateful, System
 from semscan.training.nets.unet import UNet, UNetSpec
 from semscan.training.pictures import average_into, to_pixels
 from semscan.training.place import Place
+from semscan.training.wide import check_side
 
 Predictor = Callable[[Tensor, Tensor], Tensor]
 
@@ -264,7 +265,7 @@ class Ddpm:
 
     def __init__(self, recipe: DdpmRecipe, place: Place) -> None:
         loop = recipe.training
-        self.size_px = loop.size_px
+        self.size_px, self.multiple_px = loop.size_px, recipe.unet.side_multiple
         self.denoiser = Denoiser(recipe, place, loop.channels)
         self.real_shape = (loop.batch, loop.channels, loop.size_px, loop.size_px)
 
@@ -276,9 +277,15 @@ class Ddpm:
         """See :class:`semscan.training.loop.Trainee`."""
         return self.denoiser.learn(step, real)
 
-    def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
-        """See :class:`semscan.training.loop.Trainee`."""
-        return to_pixels(self.denoiser.draw(count, seed, self.size_px))
+    def sample(self, count: int, seed: int, size_px: int | None = None) -> NDArray[np.uint8]:
+        """See :class:`semscan.training.loop.Trainee`; a larger picture begins with more noise."""
+        size_px = size_px or self.size_px
+        self.check_side(size_px)
+        return to_pixels(self.denoiser.draw(count, seed, size_px))
+
+    def check_side(self, size_px: int) -> None:
+        """Raises UsageError where no picture of this side can be made."""
+        check_side(size_px, self.size_px, self.multiple_px)
 
 
 SYSTEMS = {"ddpm": System(DdpmRecipe, Ddpm, crop_batches)}

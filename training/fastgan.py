@@ -114,9 +114,10 @@ class Fastgan:
             "d_made": float(made_logits.detach().float().mean()),
         }
 
-    def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
+    def sample(self, count: int, seed: int, size_px: int | None = None) -> NDArray[np.uint8]:
         """Full-size pictures of the averaged generator."""
-        return sample_with(lambda z: self.averaged(z)[0], self.recipe.latent, count, seed, self.place)
+        sides = (self.real_shape[-1], size_px)
+        return sample_with(lambda z: self.averaged(z)[0], self.recipe.latent, count, seed, self.place, *sides)
 
 
 SYSTEMS = {"fastgan": System(FastganRecipe, Fastgan, crop_batches)}

@@ -14,11 +14,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semscan.engine.errors import UsageError
 from semscan.training.crops import DataRecipe, crop_batches
 from semscan.training.loop import LoopRecipe, Stateful, System, seed_of
-from semscan.training.nets.dcgan import DcganDiscriminator, DcganGenerator
+from semscan.training.nets.dcgan import UPSAMPLERS, DcganDiscriminator, DcganGenerator
 from semscan.training.pictures import to_pixels
 from semscan.training.place import Place
+from semscan.training.wide import check_side, cut, latent_cells
 
 SAMPLE_BATCH = 16
 """Samples are made in batches of this size, whatever their number, so that each depends on the seed only."""
@@ -37,6 +39,7 @@ class DcganRecipe:
         width: channels of the stage next to the picture.
         latent: length of the latent vector.
         lr: of both Adams.
+        up: how the generator doubles the side, see :data:`semscan.training.nets.dcgan.UPSAMPLERS`.
     """
 
     system: str
@@ -47,6 +50,11 @@ class DcganRecipe:
     width: int = 64
     latent: int = 100
     lr: float = 2e-4
+    up: str = "convt4"
+
+    def __post_init__(self) -> None:
+        if self.up not in UPSAMPLERS:
+            raise UsageError(f"up = {self.up!r} is not one of {', '.join(UPSAMPLERS)}")
 
 
 class Dcgan:
@@ -56,7 +64,8 @@ class Dcgan:
         loop = recipe.training
         self.place = place
         self.real_shape: tuple[int, ...] = (loop.batch, loop.channels, loop.size_px, loop.size_px)
-        self.generator = DcganGenerator(loop.size_px, loop.channels, recipe.width, recipe.latent)
+        self.variant = "dcgan" if recipe.up == "convt4" else f"dcgan with {recipe.up} up-sampling"
+        self.generator = DcganGenerator(loop.size_px, loop.channels, recipe.width, recipe.latent, recipe.up)
         self.discriminator = DcganDiscriminator(loop.size_px, loop.channels, recipe.width)
         place.prepare(self.generator)
         place.prepare(self.discriminator)
@@ -90,10 +99,11 @@ class Dcgan:
             "d_made": float(torch.sigmoid(made_logits.detach()).mean()),
         }
 
-    def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
+    def sample(self, count: int, seed: int, size_px: int | None = None) -> NDArray[np.uint8]:
         """Pictures of the latest generator with the running statistics of its normalisation."""
         self.generator.eval()
-        pixels = sample_with(self.generator, self.generator.latent, count, seed, self.place)
+        sides = (self.real_shape[-1], size_px)
+        pixels = sample_with(self.generator, self.generator.latent, count, seed, self.place, *sides)
         self.generator.train()
         return pixels
 
@@ -107,26 +117,40 @@ def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
 
 @torch.inference_mode()
 def sample_with(
-    make: Callable[[Tensor], Tensor], latent: int, count: int, seed: int, place: Place
+    make: Callable[[Tensor], Tensor],
+    latent: int,
+    count: int,
+    seed: int,
+    place: Place,
+    trained_px: int,
+    size_px: int | None = None,
 ) -> NDArray[np.uint8]:
     """Pictures of a generator in evaluation mode.
 
     Args:
-        make: from float32 [n, latent] to pictures in -1..1; may draw noise from torch's global generator.
+        make: from float32 [n, latent], or [n, latent, k, k], to pictures in -1..1; may draw noise from torch's global
+            generator.
         latent: length of the latent vector.
         count: number of pictures.
         seed: decides latent vectors and noise.
         place: of the generator.
+        trained_px: side of the pictures that it was trained on.
+        size_px: side of the pictures, see :mod:`semscan.training.wide`; ``None`` for that trained on.
 
     Returns:
-        uint8 [count, C, H, W]; on a CPU picture k depends on the seed and on k only, not on the count.
+        uint8 [count, C, size, size]; on a CPU picture k depends on the seed, the side and on k only, not on the count.
+
+    Raises:
+        UsageError: the generator cannot make pictures of this side.
     """
+    size_px = size_px or trained_px
+    check_side(size_px, trained_px)
     parts = []
     with torch.random.fork_rng(devices=[]):
         for start in range(0, count, SAMPLE_BATCH):
             torch.manual_seed(seed_of(seed, start))
-            z = torch.randn(SAMPLE_BATCH, latent).to(place.device)
-            parts.append(to_pixels(make(z)))
+            z = latent_cells(SAMPLE_BATCH, latent, size_px, trained_px).to(place.device)
+            parts.append(to_pixels(cut(make(z), size_px)))
     return np.concatenate(parts)[:count]
 
 

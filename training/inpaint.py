@@ -29,6 +29,7 @@ from semscan.training.diffusion import Ddpm, Denoiser, Noise, sampler_step, visi
 from semscan.training.latent import LatentDdpm
 from semscan.training.nets.autoencoders import Autoencoder
 from semscan.training.pictures import to_pixels, to_signed
+from semscan.training.wide import LARGEST_PX
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class InpaintRecipe:
         generator: checkpoint of a ``ddpm``, of a ``latent_ddpm`` or of an autoencoder.
         system: ``inpaint``.
         seed: everything random follows from it and from the number of the picture.
-        size_px: side of a picture.
+        size_px: side of a picture, at least that of the generator's training.
         data: the genuine pictures to change.
         restore: copy the genuine pixels outside the mask back.
         sampling_steps: of the diffusion sampler.
@@ -66,8 +67,10 @@ class InpaintRecipe:
     def __post_init__(self) -> None:
         if not 0 < self.least_area < self.most_area < 1 or not 0 <= self.free_share < 1:
             raise UsageError("least_area and most_area must rise between 0 and 1, free_share must be below 1")
-        if min(self.sampling_steps, self.repeats) < 1 or self.size_px not in (32, 64, 128, 256, 512):
-            raise UsageError("sampling_steps and repeats must be at least 1, size_px one of 32, 64, 128, 256, 512")
+        if min(self.sampling_steps, self.repeats) < 1 or self.size_px % 16 or not 32 <= self.size_px <= LARGEST_PX:
+            raise UsageError(
+                f"sampling_steps and repeats must be at least 1, size_px a multiple of 16 from 32 to {LARGEST_PX}"
+            )
 
 
 def draw_mask(rng: np.random.Generator, size: int, least: float, most: float) -> NDArray[np.bool_]:

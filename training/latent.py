@@ -25,6 +25,7 @@ from semscan.training.nets.autoencoders import Autoencoder, AutoencoderSpec
 from semscan.training.nets.unet import UNetSpec
 from semscan.training.pictures import to_pixels
 from semscan.training.place import Place
+from semscan.training.wide import check_side
 
 BOUND = 6.0
 """Standard deviations within which a predicted clean latent is held."""
@@ -117,7 +118,8 @@ class LatentDdpm:
 
     def __init__(self, recipe: LatentRecipe, place: Place) -> None:
         loop, spec = recipe.training, recipe.decoder
-        self.side = loop.size_px // 2**spec.depth
+        self.size_px, self.shrinks = loop.size_px, 2**spec.depth
+        self.multiple_px = self.shrinks * recipe.unet.side_multiple
         self.space = LatentSpace(spec)
         self.recipe = recipe
         self.space.to(place.device)
@@ -135,12 +137,18 @@ class LatentDdpm:
             self.space.autoencoder.load_state_dict(_load(self.recipe).state_dict())
         return self.denoiser.learn(step, self.space.encode(real))
 
-    def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
-        """See :class:`semscan.training.loop.Trainee`."""
-        latent = self.denoiser.draw(count, seed, self.side)
+    def sample(self, count: int, seed: int, size_px: int | None = None) -> NDArray[np.uint8]:
+        """See :class:`semscan.training.loop.Trainee`; a larger picture begins with more noise."""
+        size_px = size_px or self.size_px
+        self.check_side(size_px)
+        latent = self.denoiser.draw(count, seed, size_px // self.shrinks)
         with torch.random.fork_rng(devices=[latent.device] if latent.is_cuda else []):
             torch.manual_seed(seed)
             return to_pixels(torch.cat([self.space.decode(part) for part in latent.split(32)]))
+
+    def check_side(self, size_px: int) -> None:
+        """Raises UsageError where no picture of this side can be made."""
+        check_side(size_px, self.size_px, self.multiple_px)
 
 
 def _batches(recipe: LatentRecipe, data: Path | None) -> Batches:

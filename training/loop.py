@@ -31,11 +31,13 @@ from PIL import Image
 from torch import Tensor
 
 from semscan.engine.errors import SemscanError, UsageError
+from semscan.training.crops import recipe_sources
+from semscan.training.data import Micrograph
 from semscan.training.meter import Meter
 from semscan.training.pictures import grid_of, to_signed
 from semscan.training.place import Place, find_place
 from semscan.training.recipe import build_recipe, recipe_json, recipe_sha256
-from semscan.training.rundir import Stats, load_checkpoint, open_run, save_checkpoint, truncate_stats
+from semscan.training.rundir import Stats, load_checkpoint, open_run, save_checkpoint, truncate_stats, write_sources
 
 Batches = Callable[[np.random.Generator], NDArray[np.uint8]]
 """Genuine pictures of one step, uint8 of the trainee's ``real_shape``, from that step's generator."""
@@ -58,10 +60,8 @@ class Stateful(Protocol):
 class Trainee(Protocol):
     """What a system must offer to be trained by :func:`train` and sampled from afterwards.
 
-    Attributes:
-        real_shape: shape of the genuine pictures of one step, for example (batch, channels, size, size).
-
-    One that lacks an ingredient of the system whose name it bears also has a string ``variant``, such as
+    ``real_shape`` is the shape of the genuine pictures of one step, for example (batch, channels, size, size). One
+    that lacks an ingredient of the system whose name it bears also has a string ``variant``, such as
     ``fastgan-lite``, which goes into its checkpoints.
     """
 
@@ -76,8 +76,11 @@ class Trainee(Protocol):
         Torch's global generator was seeded from (seed, step); no other source of randomness may be used.
         """
 
-    def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
-        """Generated pictures, uint8 [count, C, H, W]; the same for the same seed on a CPU."""
+    def sample(self, count: int, seed: int, size_px: int | None = None) -> NDArray[np.uint8]:
+        """Generated pictures, uint8 [count, C, H, W]; the same for the same seed on a CPU.
+
+        ``size_px`` asks for another side than that trained on; where that cannot be, :class:`UsageError` says so.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class LoopRecipe:
         save_every: steps between checkpoints.
         keep_every: steps between checkpoints that are kept for good; 0 keeps none.
         device: ``cpu`` or ``cuda``; never chosen silently.
-        amp: bfloat16 autocast; three times as fast on a CPU with AMX, slower on one without.
+        amp: bfloat16 autocast; fast on a CPU with AMX, slow on one without.
         compile: ``torch.compile`` of networks that are differentiated once; on CUDA only.
     """
 
@@ -130,11 +133,13 @@ class System:
             (:class:`LoopRecipe`).
         build: from a recipe and a place to a fresh trainee; called after seeding.
         batches: from a recipe and the data folder to its source of genuine pictures.
+        sources: from the same to the micrographs of the data folder that this draws from, for provenance.
     """
 
     recipe: type[Any]
     build: Callable[[Any, Place], Trainee]
     batches: Callable[[Any, Path | None], Batches]
+    sources: Callable[[Any, Path | None], list[Micrograph]] = lambda recipe, data: recipe_sources([recipe.data], data)
 
 
 def train(
@@ -170,6 +175,8 @@ def train(
         return target
     batches = system.batches(recipe, data)
     open_run(target, recipe, resume=resume)
+    if micrographs := system.sources(recipe, data):
+        write_sources(target, micrographs)
     _Run(recipe, trainee, place, target).go(batches)
     return target
 
@@ -188,7 +195,7 @@ def load_trainee(path: Path, device: str = "cpu") -> Trainee:
     system = find_system(stored["recipe"]["system"])
     recipe = build_recipe(system.recipe, stored["recipe"])
     trainee = system.build(recipe, find_place(device))
-    _restore(trainee, stored["states"], path)
+    _restore(trainee, stored["states"], path, some=bool(stored.get("slim")))
     return trainee
 
 
@@ -274,8 +281,9 @@ class _Run:
         )
 
 
-def _restore(trainee: Trainee, states: Mapping[str, Any], path: Path) -> None:
-    parts = trainee.state()
+def _restore(trainee: Trainee, states: Mapping[str, Any], path: Path, *, some: bool = False) -> None:
+    """Put back what a checkpoint holds; of a slim one (see :mod:`semscan.training.weights`) what sampling needs."""
+    parts = {name: part for name, part in trainee.state().items() if name in states or not some}
     if set(parts) != set(states):
         raise UsageError(f"{path} holds {', '.join(sorted(states))}, not {', '.join(sorted(parts))}")
     for name, part in parts.items():

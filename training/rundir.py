@@ -53,10 +53,17 @@ def open_run(run_dir: Path, recipe: Any, *, resume: bool) -> Path:
 
 
 def write_sources(run_dir: Path, micrographs: list[Micrograph]) -> None:
-    """Note in the run which data sets served a split, with their licences."""
+    """Note in the run which data sets served a split, with their licences, in ``sources_<split>.json``."""
     (split,) = {micrograph.split for micrograph in micrographs}
     text = json.dumps(describe_sources(micrographs), indent=1)
     (run_dir / f"sources_{split}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def read_sources(run_dir: Path) -> list[dict[str, str | int]]:
+    """What :func:`write_sources` noted of all splits; empty where nothing was."""
+    return [
+        row for path in sorted(run_dir.glob("sources_*.json")) for row in json.loads(path.read_text(encoding="utf-8"))
+    ]
 
 
 def git_revision() -> str:

@@ -161,9 +161,10 @@ class Stylegan2:
         average_into(self.averaged, self.generator, self._decay(step))
         return record
 
-    def sample(self, count: int, seed: int) -> NDArray[np.uint8]:
+    def sample(self, count: int, seed: int, size_px: int | None = None) -> NDArray[np.uint8]:
         """Pictures of the averaged generator without truncation, noise included."""
-        return sample_with(self.averaged, self.recipe.latent, count, seed, self.place)
+        sides = (self.real_shape[-1], size_px)
+        return sample_with(self.averaged, self.recipe.latent, count, seed, self.place, *sides)
 
     def _make(self, count: int) -> tuple[Tensor, Tensor]:
         """Pictures with mixed styles, and their ``w``."""

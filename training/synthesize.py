@@ -2,7 +2,8 @@
 
 What is asked for may be a checkpoint of a generative system or of an autoencoder, or an ``inpaint`` recipe. CycleGAN,
 autoencoders and inpainting change genuine pictures; the others need none. Pictures come in groups of :data:`GROUP`,
-each with a seed of its own, so the first hundred of a thousand are the same hundred.
+each with a seed of its own, so the first hundred of a thousand are the same hundred. They may be larger than those
+trained on, see :mod:`semscan.training.wide`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from semscan.training.inpaint import InpaintRecipe, inpaint
 from semscan.training.latent import LatentDdpm
 from semscan.training.loop import Trainee, load_trainee, seed_of
 from semscan.training.recipe import load_recipe, read_system, recipe_json, recipe_sha256
-from semscan.training.rundir import load_checkpoint
+from semscan.training.rundir import load_checkpoint, read_sources
+from semscan.training.wide import LARGEST_PX, check_side
 
 GROUP = 16
 AUTOENCODER_SIDE = 128
@@ -46,6 +48,8 @@ class Origin:
         recipe_sha256: of the recipe that trained it, or of the ``inpaint`` recipe; ``unknown`` if the run is gone.
         step: training steps behind it.
         seed: that the pictures follow from.
+        trained_px: side of the pictures that it was trained on; 0 if unknown.
+        made_px: side of the pictures made.
         trained_on: split whose genuine pictures trained it, ``own`` for a folder of one's own, ``composed`` for
             pictures that were composed.
         pictures_from: split of the genuine pictures that were changed; empty where none were.
@@ -57,6 +61,8 @@ class Origin:
     recipe_sha256: str
     step: int
     seed: int
+    trained_px: int
+    made_px: int
     trained_on: str
     pictures_from: str = ""
 
@@ -83,7 +89,7 @@ class Maker:
     Attributes:
         origin: for the manifest.
         make: from a number of pictures, a seed and the group's number to pictures.
-        details: what else is known of the training, for packs: recipe, parameters, seconds.
+        details: what else is known of the training, for packs: recipe, parameters, seconds, data sets with licences.
     """
 
     origin: Origin
@@ -98,7 +104,12 @@ class Maker:
 
 
 def open_maker(
-    source: Path, seed: int, data: Path | None = None, split: str = "", overrides: list[str] | None = None
+    source: Path,
+    seed: int,
+    data: Path | None = None,
+    split: str = "",
+    overrides: list[str] | None = None,
+    size_px: int | None = None,
 ) -> Maker:
     """Get a generator ready.
 
@@ -108,28 +119,40 @@ def open_maker(
         data: data folder, for generators that change genuine pictures.
         split: of the genuine pictures to change; empty takes what the generator was trained on.
         overrides: ``key=value`` strings for a recipe.
+        size_px: side of the pictures; ``None`` for that trained on, for autoencoders :data:`AUTOENCODER_SIDE`.
 
     Raises:
-        UsageError: the file is neither, or ``split`` is given where no genuine pictures are used.
+        UsageError: the file is neither, ``split`` is given where no genuine pictures are used, or the generator cannot
+            make pictures of that side.
     """
     if source.suffix == ".toml":
-        return _open_inpaint(source, seed, data, split, overrides or [])
+        size = [f"size_px={size_px}"] if size_px else []
+        return _open_inpaint(source, seed, data, split, [*(overrides or []), *size])
     if overrides:
         raise UsageError("--set changes a recipe, and this is a checkpoint")
     stored = load_checkpoint(source)
     if "spec" in stored and "model" in stored:
-        return _open_autoencoder(source, stored, seed, data, split or "train")
+        return _open_autoencoder(source, stored, seed, data, split or "train", size_px or AUTOENCODER_SIDE)
     trainee = load_trainee(source)
     recipe = stored["recipe"]
-    variant = getattr(trainee, "variant", recipe["system"])
+    trained_px = recipe["training"]["size_px"]
     origin = Origin(
-        recipe["name"], recipe["system"], variant, stored["recipe_sha256"], stored["step"], seed, _trained_on(recipe)
+        recipe["name"],
+        recipe["system"],
+        getattr(trainee, "variant", recipe["system"]),
+        stored["recipe_sha256"],
+        stored["step"],
+        seed,
+        trained_px,
+        size_px or trained_px,
+        _trained_on(recipe),
     )
     details = {"recipe": recipe, **_training_of(source, stored["step"]), "parameters": _parameters(trainee)}
     if not isinstance(trainee, CycleGan):
         if split:
             raise UsageError(f"{recipe['system']} changes no genuine pictures, so --split says nothing")
-        return Maker(origin, lambda count, group_seed, _: Made(trainee.sample(count, group_seed)), details)
+        return Maker(origin, lambda count, group_seed, _: Made(trainee.sample(count, group_seed, size_px)), details)
+    check_side(origin.made_px, trained_px)
     domain, loop = trainee.recipe.domain_a, trainee.recipe.training
     if split and split != domain.split:
         # The sources of domain A are in one split only.
@@ -137,7 +160,7 @@ def open_maker(
     pool = load_recipe_pool(domain, data, loop.channels)
 
     def translated(count: int, group_seed: int, _: int) -> Made:
-        real = pool.draw_as(domain, np.random.default_rng(group_seed), count, loop.size_px)
+        real = pool.draw_as(domain, np.random.default_rng(group_seed), count, origin.made_px)
         return Made(trainee.translate(real), genuine=real)
 
     return Maker(replace(origin, pictures_from="own" if domain.folder else domain.split), translated, details)
@@ -177,21 +200,31 @@ def synthesize(maker: Maker, count: int, folder: Path) -> Path:
     return manifest
 
 
-def _open_autoencoder(path: Path, stored: dict[str, Any], seed: int, data: Path | None, split: str) -> Maker:
+def _open_autoencoder(
+    path: Path, stored: dict[str, Any], seed: int, data: Path | None, split: str, size_px: int
+) -> Maker:
     model = load_autoencoder(path)
+    if size_px % (multiple := 2**model.spec.depth) or not multiple <= size_px <= LARGEST_PX:
+        raise UsageError(
+            f"{path.stem} cannot reconstruct pictures of {size_px} px",
+            f"the side is a multiple of {multiple} up to {LARGEST_PX}",
+        )
     domain = DataRecipe(split=split)
     pool = load_recipe_pool(domain, data, 1)
     config = path.parent / "config.json"
     run = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
     name = f"{run.get('recipe', {}).get('name', 'autoencoders')}/{path.stem}"
     digest = run.get("recipe_sha256", "unknown")
-    origin = Origin(name, "autoencoders", "autoencoders", digest, stored["step"], seed, "train", split)
+    crop_px = run.get("recipe", {}).get("crop_px", 0)
+    origin = Origin(
+        name, "autoencoders", "autoencoders", digest, stored["step"], seed, crop_px, size_px, "train", split
+    )
     parameters = {"autoencoder": sum(p.numel() for p in model.parameters())}
     training = _training_of(path, stored["step"], f"{path.stem}.stats.jsonl")
     details = {"recipe": run.get("recipe", {}), **training, "parameters": parameters, "psnr_db": stored["psnr_db"]}
 
     def reconstructed(count: int, group_seed: int, _: int) -> Made:
-        real = pool.draw_as(domain, np.random.default_rng(group_seed), count, AUTOENCODER_SIDE)
+        real = pool.draw_as(domain, np.random.default_rng(group_seed), count, size_px)
         tiles = [reconstruct(model, tile[0], group_seed + place)[None] for place, tile in enumerate(real)]
         return Made(np.stack(tiles), genuine=real)
 
@@ -212,19 +245,22 @@ def _open_inpaint(path: Path, seed: int, data: Path | None, split: str, override
     stored = load_checkpoint(checkpoint)
     if "spec" in stored and "model" in stored:
         generator: Any = load_autoencoder(checkpoint)
-        trained_on, base = "train", checkpoint.stem
+        trained_on, base, trained_px = "train", checkpoint.stem, 0
     else:
         generator = load_trainee(checkpoint)
         if not isinstance(generator, Ddpm | LatentDdpm):
             raise UsageError(f"{checkpoint} is no ddpm, latent_ddpm or autoencoder, and only those fill regions")
         trained_on, base = stored["recipe"]["data"]["split"], stored["recipe"]["name"]
-        if recipe.size_px != (side := stored["recipe"]["training"]["size_px"]):
-            raise UsageError(f"{checkpoint} makes pictures of {side} px", f"--set size_px={side}")
+        generator.check_side(recipe.size_px)
+        trained_px = stored["recipe"]["training"]["size_px"]
     domain = replace(recipe.data, split=split or trained_on)
     pool = load_recipe_pool(domain, data, 1)
     name = f"{recipe.name}/{base}{'' if recipe.restore else '/unrestored'}"
     digest = recipe_sha256(recipe)
-    origin = Origin(name, "inpaint", f"inpaint by {base}", digest, stored["step"], seed, trained_on, domain.split)
+    sides = (trained_px, recipe.size_px)
+    origin = Origin(
+        name, "inpaint", f"inpaint by {base}", digest, stored["step"], seed, *sides, trained_on, domain.split
+    )
 
     def filled(count: int, group_seed: int, group: int) -> Made:
         real = pool.draw_as(domain, np.random.default_rng(group_seed), count, recipe.size_px)
@@ -249,7 +285,8 @@ def _training_of(checkpoint: Path, step: int, name: str = "stats.jsonl") -> dict
             lines = [line for line in lines if line["step"] <= step]
             if lines:
                 every = -(-len(lines) // CURVE)
-                return {"seconds": round(step * lines[-1]["s_per_step"]), "curve": lines[every - 1 :: every]}
+                seconds = round(step * lines[-1]["s_per_step"])
+                return {"seconds": seconds, "curve": lines[every - 1 :: every], "sources": read_sources(folder)}
     return {}
 
 

@@ -248,7 +248,7 @@ def test_gradient_penalty_is_zero_at_slope_one():
 def test_dcgan_is_a_chain_of_even_transposed_convolutions():
     generator = DcganGenerator(64, 1, 8, 10)
     ups = [m for m in generator.modules() if isinstance(m, nn.ConvTranspose2d)]
-    assert [(m.kernel_size, m.stride) for m in ups] == [((4, 4), (1, 1)), *[((4, 4), (2, 2))] * 4]
+    assert [(m.kernel_size, m.stride) for m in ups] == [((4, 4), (4, 4)), *[((4, 4), (2, 2))] * 4]
     assert isinstance(list(generator.modules())[-1], nn.Tanh)
     weights = np.concatenate([m.weight.detach().numpy().ravel() for m in ups])
     assert weights.std() == pytest.approx(0.02, rel=0.02)

@@ -53,8 +53,9 @@ class BlotGenerator(nn.Module):
         self.last = nn.Conv2d(widths[-1], channels, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Pictures [n, C, size, size] in -1..1 from float32 [n, latent]."""
-        x = self.start(z).unflatten(1, (-1, 4, 4))
+        """Pictures [n, C, size, size] in -1..1 from float32 [n, latent], k times the side from [n, latent, k, k]."""
+        cells = z.reshape(*z.shape[:2], *(z.shape[2:] or (1, 1))).movedim(1, 3)
+        x = self.start(cells).unflatten(3, (-1, 4, 4)).permute(0, 3, 1, 4, 2, 5).flatten(4).flatten(2, 3)
         pictures: Tensor = self.last(F.relu(self.norm(self.blocks(x)))).tanh()
         return pictures
 

@@ -81,7 +81,7 @@ class FastganGenerator(nn.Module):
         self.small_px = second_scale(size_px)
         wide = {side: max(4, round(width * multiple)) for side, multiple in WIDTHS.items()}
         self.start = nn.Sequential(
-            nn.ConvTranspose2d(latent, 2 * wide[4], 4, bias=False), nn.BatchNorm2d(2 * wide[4]), nn.GLU(1)
+            nn.ConvTranspose2d(latent, 2 * wide[4], 4, 4, bias=False), nn.BatchNorm2d(2 * wide[4]), nn.GLU(1)
         )
         sides = [4 * 2**level for level in range(1, _halvings(4, size_px) + 1)]
         # Blocks with noise and a second convolution alternate with plain ones.
@@ -96,8 +96,16 @@ class FastganGenerator(nn.Module):
         self.apply(_initialise)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures [n, C, size, size] and [n, C, small, small] in -1..1 from float32 [n, latent]."""
-        features = {4: self.start(z[:, :, None, None])}
+        """Pictures of two scales.
+
+        Args:
+            z: float32 [n, latent], or a grid of k x k of them, [n, latent, k, k].
+
+        Returns:
+            [n, C, size, size] and [n, C, small, small] in -1..1, of k times these sides for a grid. The gates of a
+            picture then follow from all of its cells.
+        """
+        features = {4: self.start(z.reshape(*z.shape[:2], *(z.shape[2:] or (1, 1))))}
         for level, block in enumerate(self.blocks):
             side = 8 * 2**level
             x = block(features[side // 2])

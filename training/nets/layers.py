@@ -120,19 +120,34 @@ class StyledConv(nn.Module):
         self.kernel, self.demodulates, self.fir = kernel, demodulates, Fir(gain=4.0) if doubles else None
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Float [n, outputs, h, w] or twice the side, from [n, inputs, h, w] and float32 [n, style]."""
-        styles = self.affine(w).float()
+        """Filter features by a style.
+
+        Args:
+            x: float [n, inputs, h, w].
+            w: float32 [n, style], or [n, style, k, k] for styles that change smoothly over the picture.
+
+        Returns:
+            [n, outputs, h, w] or twice the side.
+        """
+        styles = self.affine(w.movedim(1, -1)).float().movedim(-1, 1)
         weight = self.weight * self.scale
-        x = x * styles[:, :, None, None].to(x.dtype)
+        x = x * _spread(styles, x)
         if self.fir is None:
             x = F.conv2d(x, weight, padding=self.kernel // 2)
         else:
             # Zeros between the pixels, the kernel as it is, then the filter: one pass over a quarter of the values.
             x = self.fir(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), padding=1)
         if self.demodulates:
-            norms = torch.rsqrt(styles.square() @ weight.float().square().sum((2, 3)).T + 1e-8)
-            x = x * norms[:, :, None, None].to(x.dtype)
+            power = styles.square().movedim(1, -1) @ weight.float().square().sum((2, 3)).T
+            x = x * _spread(torch.rsqrt(power + 1e-8).movedim(-1, 1), x)
         return x
+
+
+def _spread(factors: Tensor, x: Tensor) -> Tensor:
+    """Factors [n, c] or [n, c, k, k] for features [n, c, h, w], interpolated between the middles of k x k cells."""
+    if factors.ndim == 2:
+        return factors[:, :, None, None].to(x.dtype)
+    return F.interpolate(factors, x.shape[2:], mode="bilinear").to(x.dtype)
 
 
 class Noise(nn.Module):

@@ -40,11 +40,11 @@ class Mapping(nn.Module):
         self.layers = nn.ModuleList(EqualLinear(latent, latent, rate=MAPPING_RATE) for _ in range(depth))
 
     def forward(self, z: Tensor) -> Tensor:
-        """Float32 [n, latent] from [n, latent], which is first brought to unit second moment."""
-        w = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
+        """Float32 like ``z``, [n, latent] or [n, latent, k, k]; every vector is first brought to unit second moment."""
+        w = (z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)).movedim(1, -1)
         for layer in self.layers:
             w = leaky(layer(w))
-        return w
+        return w.movedim(-1, 1)
 
 
 class Synthesis(nn.Module):
@@ -74,8 +74,16 @@ class Synthesis(nn.Module):
         """Number of ``w`` that one picture takes: one per layer, and the last one for the picture itself."""
 
     def forward(self, ws: Tensor) -> Tensor:
-        """Pictures [n, C, size, size], about -1..1 and not clamped, from float32 [n, styles, latent]."""
-        x = self.layers[0](self.start.expand(len(ws), -1, -1, -1), ws[:, 0])
+        """Draw pictures.
+
+        Args:
+            ws: float32 [n, styles, latent], or [n, styles, latent, k, k] for styles that change over the picture.
+
+        Returns:
+            [n, C, size, size], about -1..1 and not clamped; of k times the side, with the learned constant repeated.
+        """
+        start = self.start.expand(len(ws), -1, -1, -1)
+        x = self.layers[0](start.repeat(1, 1, *ws.shape[3:]) if ws.ndim == 5 else start, ws[:, 0])
         picture: Tensor = self.to_pictures[0](x, ws[:, 1])
         for block, to_picture in enumerate(list(self.to_pictures)[1:]):
             first = 2 * block + 1
@@ -103,13 +111,13 @@ class StyleGenerator(nn.Module):
         self.synthesis = Synthesis(size_px, channels, base, widest, latent)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Pictures [n, C, size, size] from float32 [n, latent], one style for all layers."""
+        """Pictures from float32 [n, latent] or [n, latent, k, k], one style for all layers, as :class:`Synthesis`."""
         pictures: Tensor = self.synthesis(self.spread(self.mapping(z)))
         return pictures
 
     def spread(self, w: Tensor) -> Tensor:
-        """The same ``w`` for every layer, [n, styles, latent]."""
-        return w[:, None].expand(-1, self.synthesis.styles, -1)
+        """The same ``w`` for every layer: [n, styles, latent], or with k x k behind."""
+        return w[:, None].expand(-1, self.synthesis.styles, *w.shape[1:])
 
     def mixed(self, z: Tensor, probability: float) -> Tensor:
         """``w`` of every layer where some pictures change to those of another latent vector at a random layer.
