@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from semscan.engine.errors import UsageError
 from semscan.export.fold import Folded, FoldedConv, FoldedNpr64k
 from semscan.training.nets.npr64k import contrast
 
@@ -76,6 +77,17 @@ def trial_tiles(tile_px: int, seed: int = 0) -> dict[str, NDArray[np.uint8]]:
         "bright": dark + np.uint8(SHIFT),
         "constant": constant,
     }
+
+
+def cut_to(tiles: NDArray[np.uint8], tile_px: int) -> NDArray[np.uint8]:
+    """The top left of larger tiles; uint8 [n, 1, tile_px, tile_px].
+
+    Raises:
+        UsageError: they are smaller, in colour, or no bytes.
+    """
+    if tiles.dtype != np.uint8 or tiles.ndim != 4 or tiles.shape[1] != 1 or min(tiles.shape[2:]) < tile_px:
+        raise UsageError(f"grey tiles of {tile_px} x {tile_px} px are needed, these have shape {tiles.shape[1:]}")
+    return np.ascontiguousarray(tiles[..., :tile_px, :tile_px])
 
 
 def _conv(conv: FoldedConv, x: Tensor) -> Tensor:

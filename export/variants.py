@@ -13,6 +13,7 @@ from semscan.engine.errors import UsageError
 from semscan.export.fold import Folded, FoldedConv, FoldedNpr5k, FoldedNpr64k
 from semscan.export.graph import build_graph
 from semscan.export.quantize import build_int8_graph
+from semscan.export.reference import cut_to
 
 LEAST_TILES = 64
 """Fewer tiles do not show how far the activations reach."""
@@ -42,19 +43,19 @@ def export_int8(model: str, output: Path, tiles: NDArray[np.uint8]) -> Path:
     Args:
         model: name or path of the single-precision bundle.
         output: path of the ``.onnx`` file.
-        tiles: uint8 [n, 1, T, T], genuine and generated ones, that show how far the activations reach.
+        tiles: uint8 [n, 1, h, w], genuine and generated ones, that show how far the activations reach; the top left
+            of larger ones is taken.
 
     Returns:
         ``output``.
 
     Raises:
-        UsageError: the bundle is itself an artefact, or the tiles are too few or of another size.
+        UsageError: the bundle is itself an artefact, or the tiles are too few or too small.
         ModelError: it cannot be read.
     """
     bundle = _original(model)
     side = bundle.tile_px
-    if tiles.dtype != np.uint8 or tiles.shape[1:] != (1, side, side):
-        raise UsageError(f"{bundle.id} takes tiles of {side} x {side} px, these have shape {tiles.shape[1:]}")
+    tiles = cut_to(tiles, side)
     if len(tiles) < LEAST_TILES:
         raise UsageError(f"{len(tiles)} tiles are too few to choose 8-bit ranges", f"give at least {LEAST_TILES}")
     return _write(build_int8_graph(folded_of(bundle), side, tiles), bundle, "int8", output)

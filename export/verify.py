@@ -14,7 +14,7 @@ from semscan.engine.backends.onnxruntime import OnnxRuntimeBackend
 from semscan.engine.bundle import Bundle, load_bundle
 from semscan.engine.errors import ModelError, UsageError
 from semscan.engine.smoothness import smoothness
-from semscan.export.reference import SHIFT, reference_logits, trial_tiles
+from semscan.export.reference import SHIFT, cut_to, reference_logits, trial_tiles
 from semscan.export.variants import folded_of
 
 TOLERANCES = {"fp32": 1e-4, "fp16": 2e-2, "int8": 0.25}
@@ -54,7 +54,8 @@ def verify(
         source: the single-precision bundle that an artefact was made from.
         checkpoint: the ``detector.pt`` that the bundle was exported from; without it the reference is the bundle's
             own folded network in double precision.
-        tiles: uint8 [n, 1, T, T], tried beside golden, random, dark, bright and constant ones.
+        tiles: uint8 [n, 1, h, w], tried beside golden, random, dark, bright and constant ones; the top left of larger
+            ones is taken.
 
     Returns:
         All checks, passed.
@@ -63,13 +64,27 @@ def verify(
         UsageError: an artefact without its bundle, or with another one.
         ModelError: a check failed; the message holds them all.
     """
+    checks = compare(model, source, checkpoint, tiles)
+    if not all(check.passed for check in checks):
+        raise ModelError(f"{model} deviates: {'; '.join(map(str, checks))}", "export it again")
+    return checks
+
+
+def compare(
+    model: Path, source: str | None = None, checkpoint: Path | None = None, tiles: NDArray[np.uint8] | None = None
+) -> list[Check]:
+    """The checks of :func:`verify`, passed or not."""
     bundle = load_bundle(str(model))
     backend = OnnxRuntimeBackend(bundle)
     golden = bundle.golden()
     reference = _reference(_source(bundle, source), checkpoint)
     allowed = TOLERANCES[bundle.precision]
     checks = [Check("golden tiles, stored logits", _largest(backend.infer(golden.tiles), golden.logits), allowed)]
-    trials = {"golden": golden.tiles, **trial_tiles(bundle.tile_px), **({} if tiles is None else {"given": tiles})}
+    trials = {
+        "golden": golden.tiles,
+        **trial_tiles(bundle.tile_px),
+        **({} if tiles is None else {"given": cut_to(tiles, bundle.tile_px)}),
+    }
     found, expected = {}, {}
     for name, batch in trials.items():
         found[name], expected[name] = _in_batches(backend.infer, batch), reference(batch)
@@ -86,8 +101,6 @@ def verify(
             CHANGED_VERDICTS[bundle.precision],
         )
     )
-    if not all(check.passed for check in checks):
-        raise ModelError(f"{model} deviates: {'; '.join(map(str, checks))}", "export it again")
     return checks
 
 
