@@ -228,9 +228,9 @@ def siblings(panels: Iterable[PanelRecord]) -> str:
     if not far:
         return ""
     said = [
-        f"{places([p])[0]} ({two_digits(p.siblings.deviation)} spreads above their median)" for p in far if p.siblings
+        f"{places([p])[0]}, {two_digits(p.siblings.deviation)} spreads above their median" for p in far if p.siblings
     ]
-    return f"Far above the paper's other panels: {_few(said)}. No level depends on it."
+    return f"Far above the paper's other panels: {_few(said, '; ')}. No level depends on it."
 
 
 def regions(panels: Iterable[PanelRecord]) -> str:

@@ -66,3 +66,13 @@ def test_the_manifest_names_the_network_of_every_generated_panel():
         assert hashlib.sha256(files[name].read_bytes()).hexdigest() == entry["sha256"]
         assert entry["network"]
         assert len(entry["checkpoint_sha256"]) == 64
+
+
+def test_the_readme_shows_what_a_scan_of_the_paper_prints():
+    """After a change of the model or of the words: ``python examples/readme_block.py``."""
+    import importlib.util
+
+    found = importlib.util.spec_from_file_location("readme_block", EXAMPLES / "readme_block.py")
+    block = importlib.util.module_from_spec(found)
+    found.loader.exec_module(block)
+    assert block.shown((EXAMPLES.parent / "README.md").read_text("utf-8")) == block.printed()

@@ -308,7 +308,7 @@ def test_siblings_and_regions_are_one_quiet_line_each(sample):
         region=replace(part, tail=0.09, tail_ci95=(0.04, 0.16)),
     )
     text = " ".join(shown([sample.run, sample.document(), far, near]).split())
-    assert "other panels: Fig. 2 (panel 2 of 6) (4.1 spreads above their median). No level depends on it." in text
+    assert "other panels: Fig. 2 (panel 2 of 6), 4.1 spreads above their median. No level depends on it." in text
     assert "pixels 500,950 to 628,1078 (tail 1.2 %). It shows where the model looked, not where the image was" in text
     assert text.count("(panel 3 of 6)") == 0
     plain = shown([sample.run, sample.document(), near])
