@@ -39,6 +39,7 @@ from semscan.training.systems import GENERATORS, find_system
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "training" / "recipes"
 GENUINE = {64: 512, 128: 256}
+"""Genuine tiles compared with, by side."""
 SHOWN = {64: 36, 128: 16}
 LIVE = 64
 ROW = 8
@@ -59,10 +60,9 @@ def genuine_source(manifest: dict[str, Any], data: Path, *, unseen: bool) -> Sou
     Returns:
         a function of a number of tiles and a seed.
     """
-    values, size = manifest["recipe"], 0
+    values, size = manifest["recipe"], compared_px(manifest)
     other = "train" if manifest["trained_on"] == "test" else "test"
     if manifest["system"] in ("autoencoders", "inpaint"):
-        size = values.get("size_px", 128)
         domain = replace(DataRecipe(), split=other if unseen else manifest["trained_on"])
     elif manifest["trained_on"] == "composed":
         if unseen:
@@ -79,13 +79,23 @@ def genuine_source(manifest: dict[str, Any], data: Path, *, unseen: bool) -> Sou
 
         return composed
     else:
-        size = values["training"]["size_px"]
         table = values["domain_b"] if "domain_b" in values else values["data"]
         domain = build_recipe(DataRecipe, table)
         if unseen:
             domain = replace(domain, split=other, sources=())
     pool = read_pool(domain, data)
     return lambda count, seed: pool.draw_as(domain, np.random.default_rng([seed, 77]), count, size)
+
+
+def compared_px(manifest: dict[str, Any]) -> int:
+    """Side at which a generator is compared: that of its tiles, but wide blots have no composed partners."""
+    return int(manifest["trained_px"] if manifest["trained_on"] == "composed" else manifest["made_px"])
+
+
+def middle(tiles: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """The middle [n, C, side, side] of tiles."""
+    first = (tiles.shape[-1] - side) // 2
+    return tiles[:, :, first : first + side, first : first + side]
 
 
 def report(found: dict[str, list[Pack]], data: Path, encoder_path: Path, lpips: Path | None, folder: Path) -> list[Any]:
@@ -97,9 +107,10 @@ def report(found: dict[str, list[Pack]], data: Path, encoder_path: Path, lpips: 
         print(name, file=sys.stderr, flush=True)
         manifest = checkpoints[-1].manifest
         seen, unseen = (genuine_source(manifest, data, unseen=flag) for flag in (False, True))
-        count = GENUINE.get(checkpoints[-1].tiles.shape[-1], 256)
+        side = compared_px(manifest)
+        count = GENUINE.get(side, 256)
         genuine = seen(count, 1), seen(count, 2), unseen(count, 3)
-        results = [measure(pack.tiles, *genuine, encoder, net) for pack in checkpoints]
+        results = [measure(middle(pack.tiles, side), *genuine, encoder, net) for pack in checkpoints]
         stem = name.replace("/", "-")
         tiles = checkpoints[-1].tiles
         if not manifest.get("is_live"):  # those are near copies of pictures that are not ours
@@ -109,7 +120,7 @@ def report(found: dict[str, list[Pack]], data: Path, encoder_path: Path, lpips: 
                 course = np.concatenate([np.hstack(pack.tiles[:ROW, 0]) for pack in checkpoints])
                 Image.fromarray(course).save(folder / f"{stem}-steps.png", optimize=True)
         curve = manifest.get("curve", [])
-        (folder / f"{stem}.svg").write_text(plot(results[-1], tiles.shape[-1], curve), encoding="utf-8")
+        (folder / f"{stem}.svg").write_text(plot(results[-1], side, curve), encoding="utf-8")
         rows.append(row(name, checkpoints, results))
     return rows
 
@@ -124,7 +135,8 @@ def row(name: str, checkpoints: list[Pack], results: list[Fidelity]) -> dict[str
         "settings": settings(manifest),
         "perceptual": last.perceptual,
         "tiles": len(checkpoints[-1].tiles),
-        "size_px": checkpoints[-1].tiles.shape[-1],
+        "size_px": manifest["made_px"],
+        "compared_px": compared_px(manifest),
         **{f"{key}_least": float(np.median(getattr(last, key).least)) for key in nearness},
         **{f"{key}_mean": float(np.mean(getattr(last, key).mean)) for key in nearness},
         "least_of_all_mse": float(last.mse_trained.least.min()),
@@ -196,7 +208,11 @@ def markdown(result: dict[str, Any], seen: dict[str, str]) -> str:
         "trainings at low priority on two cores that other work shared.",
         "",
         "Tiles from *trained on: train* generators may teach a detector; those of *test* saw other sources only and "
-        "are for testing. Distances go from each generated tile to random genuine tiles, drawn as the training drew "
+        "are for testing. Generators were trained at 64 px; tiles that are wider were made in one piece by the same "
+        "layers, from more latent vectors or more noise (`--size`), and are compared with genuine tiles of their side. "
+        "What a small picture holds comes several times in a wide one, and the distances count that against the "
+        "generator; wide blots are compared by their middle. "
+        "Distances go from each generated tile to random genuine tiles, drawn as the training drew "
         "them. Least distances are medians over the generated tiles; other sources also show other materials, so even "
         "an honest generator may be nearer to what it was trained on, and only a least distance near zero speaks of "
         "repeating. "
@@ -234,8 +250,11 @@ def section(r: dict[str, Any], sentence: str) -> list[str]:
     facts += [f"parameters: {parameters}"] if parameters else []
     facts += [f"reconstructs crops at {manifest['psnr_db']:.1f} dB"] if "psnr_db" in manifest else []
     facts += [
-        f"recipe {manifest['recipe_sha256'][:12]}, {r['tiles']} tiles of {r['size_px']} px, seed {manifest['seed']}"
+        f"recipe {manifest['recipe_sha256'][:12]}, {r['tiles']} tiles of {r['size_px']} px, compared at "
+        f"{r['compared_px']}, seed {manifest['seed']}"
     ]
+    licences = sorted({f"{row['data_set']} ({row['licence']})" for row in manifest.get("sources", [])})
+    facts += [f"genuine pictures: {'; '.join(licences)}"] if licences else []
     facts += [f"KID and smoothness AUC by checkpoint: {steps}"] if steps else []
     return [
         f"## {r['name']}",

@@ -38,6 +38,7 @@ def manifest(step, trained_on="train"):
     return {
         "generator": "ddpm_64", "system": "ddpm", "variant": "ddpm", "recipe_sha256": "ab" * 32, "step": step,
         "seed": 0, "trained_on": trained_on, "pictures_from": "", "seconds": 120,
+        "trained_px": 32, "made_px": 32, "sources": [{"data_set": "grains", "licence": "CC0-1.0"}],
         "curve": [{"step": s, "loss": 1.0 / s} for s in (1, 2, 3)], "parameters": {"unet": 12345},
         "recipe": {"name": "ddpm_64", "seed": 1, "training": {"steps": 9, "batch": 2, "size_px": 32},
                    "data": {"sources": []}},
@@ -74,6 +75,7 @@ def test_page_and_plots_of_packs(page, small_data, encoder, monkeypatch, tmp_pat
     }  # fmt: skip
     text = page.markdown(result, {"ddpm_64": "Cloudy."})
     assert "| [ddpm_64](#ddpm_64) | train | 9 | 2 |" in text
+    assert "genuine pictures: grains (CC0-1.0)" in text
     assert "Cloudy." in text and "stopped at step 9" in text and "unet 12,345" in text
     assert "step 3: " in text and "in place of LPIPS" in text
     assert "ddpm_256" in text.partition("**not trained**")[2].partition("\n")[0]
@@ -89,7 +91,7 @@ def test_live_tiles_are_measured_but_not_shown(page, small_data, encoder, monkey
     from semscan.training.synthesize import Made, Maker, Origin
 
     tiles = np.random.default_rng(0).integers(0, 256, (16, 1, 64, 64), dtype=np.uint8)
-    origin = Origin("a/near", "autoencoders", "autoencoders", "ab" * 32, 5, 0, "train", "train")
+    origin = Origin("a/near", "autoencoders", "autoencoders", "ab" * 32, 5, 0, 64, 64, "train", "train")
     maker = Maker(origin, lambda count, *_: Made(tiles[:count]), {"recipe": {"size_px": 64}, "psnr_db": 21.0})
     monkeypatch.setattr(page, "open_maker", lambda *_: maker)
     monkeypatch.setattr(page, "load_autoencoder", lambda path: encoder)
@@ -100,6 +102,15 @@ def test_live_tiles_are_measured_but_not_shown(page, small_data, encoder, monkey
     text = "\n".join(page.section(rows[0], "Blurred."))
     assert "21.0 dB" in text and "a-near.svg" in text and ".png" not in text
     assert not list(tmp_path.glob("*.png"))
+
+
+def test_wide_blots_are_compared_by_their_middle_and_other_tiles_as_they_are(page):
+    wide = {"trained_px": 64, "made_px": 160, "trained_on": "train"}
+    assert page.compared_px(wide) == 160
+    assert page.compared_px({**wide, "trained_on": "composed"}) == 64
+    tiles = np.arange(160, dtype=np.uint8)[None, None, None].repeat(160, 2)
+    assert page.middle(tiles, 64)[0, 0, 0, [0, -1]].tolist() == [48, 111]
+    assert page.middle(tiles, 160).shape == tiles.shape
 
 
 def test_lines_of_a_plot_stay_inside_their_axes(page):
