@@ -81,7 +81,7 @@ def test_page_and_plots_of_packs(page, small_data, encoder, monkeypatch, tmp_pat
     assert "ddpm_256" in text.partition("**not trained**")[2].partition("\n")[0]
     assert " ddpm_64," not in text.partition("**not trained**")[2].partition("\n")[0]
     drawn = ET.parse(tmp_path / "ddpm_64.svg").getroot()
-    assert len(drawn.findall("{http://www.w3.org/2000/svg}polyline")) == 7
+    assert len(list(drawn.iter("{http://www.w3.org/2000/svg}polyline"))) == 7
     assert (tmp_path / "ddpm_64-steps.png").is_file()
     assert (tmp_path / "ddpm_64.png").stat().st_size > 1000
     assert "Nobody has looked" in page.markdown(result, {})
@@ -116,7 +116,9 @@ def test_wide_blots_are_compared_by_their_middle_and_other_tiles_as_they_are(pag
 def test_lines_of_a_plot_stay_inside_their_axes(page):
     x = np.linspace(-3, 5, 9)
     text = page.draw([page.Panel("t", "x", [page.Line("a", x, x**2), page.Line("b", x, -x)])])
-    for line in ET.fromstring(text).findall("{http://www.w3.org/2000/svg}polyline"):
+    lines = list(ET.fromstring(text).iter("{http://www.w3.org/2000/svg}polyline"))
+    assert len(lines) == 2
+    for line in lines:
         points = np.array([point.split(",") for point in line.get("points").split()], float)
         assert points[:, 0].min() >= 44 and points[:, 0].max() <= 294
         assert points[:, 1].min() >= 24 and points[:, 1].max() <= 174
