@@ -214,7 +214,8 @@ class _Examination:
         part, covered, box = image.seen.of(raster)
         paper = image.place.scan != "no" and like_paper(part)
         for seen in self._survey.panels(part, covered):
-            finding = replace(seen, record=in_image(seen.record, box, raster.grey.shape[::-1]))
+            record = in_image(seen.record, box, raster.grey.shape[::-1])
+            finding = seen if record is seen.record else replace(seen, record=record)
             panels.append(self._send(image.place.found(finding, name, paper=paper)))
             size += finding.size_bytes
             if name and size <= self._memory.largest_bytes:  # the tiles of very many panels are not held all at once

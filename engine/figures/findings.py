@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +88,11 @@ class Place:
             )
             finding = Finding(refused, pixels=finding.pixels, among=finding.among)
         seen, image = finding.record, finding.record.image
+        drawn: dict[str, Any] = {}
+        if image is not None:
+            drawn["bbox_pt"] = self.box_on_page(Box(*image.bbox_px), *image.px)
+            drawn["image"] = self._here(image)
+            drawn["panel"] = self._letter(finding, image)
         record = replace(
             self.record,
             panel_id=f"{self.record.panel_id}/{seen.index}",
@@ -99,10 +105,8 @@ class Place:
             detail=seen.detail,
             quality=seen.quality,
             cues=seen.cues,
+            **drawn,
         )
-        if image is not None:
-            record = replace(record, bbox_pt=self.box_on_page(Box(*image.bbox_px), *image.px), image=self._here(image))
-            record = replace(record, panel=self._letter(finding, image))
         named = None if token is None or finding.tiles is None else f"{token}/{seen.index}"
         scored = finding.stratum, finding.smoothness, finding.tiles
         return Found(record, *scored, finding.pixels, named, finding.places)

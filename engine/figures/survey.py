@@ -81,15 +81,14 @@ class Survey:
             covers = [*covered, *find_overlays(raster.grey, content, colour.value)]
             tiles, origins = placed_tiles(raster.grey, content, *sizes, covers)
             quality = quality_of(raster.grey, content, tiles, covers, lossless=stratum == "lossless")
-            record = replace(record, quality=quality)
-            if not len(tiles) and covers and len(panel_tiles(raster.grey, content, *sizes)):
-                detail = f"no square of {self.task.tile_px} px is free of letters, arrows and lines"
-                return _refused(record, Reason.HEAVILY_ANNOTATED, detail, pixels)
             if not len(tiles):
-                detail = f"no textured square of {self.task.tile_px} px beside the data bar"
-                return _refused(record, Reason.TOO_SMALL, detail, pixels)
+                reason, detail = Reason.TOO_SMALL, f"no textured square of {self.task.tile_px} px beside the data bar"
+                if covers and len(panel_tiles(raster.grey, content, *sizes)):
+                    reason = Reason.HEAVILY_ANNOTATED
+                    detail = f"no square of {self.task.tile_px} px is free of letters, arrows and lines"
+                return _refused(replace(record, quality=quality), reason, detail, pixels)
             smooth = smoothness(_crop(raster.grey, content))
-        record = replace(record, status="assessed", tiles=len(tiles))
+        record = replace(record, quality=quality, status="assessed", tiles=len(tiles))
         places = tuple([(x - box.x0, y - box.y0) for x, y in origins])
         return Finding(record, stratum or "", smooth, tiles, pixels, places=places)
 

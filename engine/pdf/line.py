@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import fields
+from itertools import chain
 from multiprocessing.connection import Connection
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.pdf.packed import LARGEST, packing
+from semscan.engine.pdf.packed import packing
+from semscan.engine.pdf.plain import number, pairs, printable, typed, whole
 from semscan.engine.pdf.slab import Ring
 from semscan.engine.pdf.wire import (
     LONGEST_DOI,
@@ -33,8 +35,6 @@ from semscan.engine.pdf.wire import (
     Whole,
 )
 from semscan.engine.records import NoticeRecord, PanelRecord
-
-Kind = TypeVar("Kind")
 
 LONGEST_TOKEN = 100
 """Characters of a token: they are kept, so a worker must not be able to make them long."""
@@ -110,7 +110,8 @@ class WorkerEnd:
             tiles = None if message.tiles is None else self._place(message.tiles)
             shape = None if message.pixels is None else message.pixels.shape
             record = _PANEL.pack(message.record)
-            return [kind, record, message.stratum, message.smoothness, tiles, shape, message.token, message.places]
+            places = list(chain.from_iterable(message.places))
+            return [kind, record, message.stratum, message.smoothness, tiles, shape, message.token, places]
         if isinstance(message, Whole):
             return [kind, _PANEL.pack(message.record), message.pixels.shape]
         if isinstance(message, Named):
@@ -182,14 +183,14 @@ class SupervisorEnd:
         self._bytes_left -= len(data)
         if self._bytes_left < 0:
             raise ValueError("more messages than a document may have")
-        rows = _typed(json.loads(data.decode()), list)
+        rows = typed(json.loads(data.decode()), list)
         if not rows:
             raise ValueError("no message")
         last = len(rows) - 1
         return [self._message(row, is_last=at == last) for at, row in enumerate(rows)]
 
     def _message(self, row: Any, *, is_last: bool) -> Message:
-        kind, *values = _typed(row, list)
+        kind, *values = typed(row, list)
         if kind == "Found":
             return self._found(values, is_last)
         if kind == "Noted":
@@ -197,10 +198,10 @@ class SupervisorEnd:
             return Noted(_NOTICE.unpack(notice))
         if kind == "Opened":
             doc_id, pages = values
-            return Opened(_typed(doc_id, str), _whole(pages))
+            return Opened(typed(doc_id, str), whole(pages))
         if kind == "Named":
             doi, title = values
-            return Named(_printable(doi, LONGEST_DOI), _printable(title, LONGEST_TITLE))
+            return Named(printable(doi, LONGEST_DOI), printable(title, LONGEST_TITLE))
         if not is_last:
             raise ValueError("messages after the last one")
         if kind == "Whole":
@@ -208,10 +209,10 @@ class SupervisorEnd:
             return Whole(_PANEL.unpack(record), self._pixels(shape))
         if kind == "Done":
             images, figures, seconds = values
-            if len(_typed(seconds, dict)) > MOST_STAGES:
+            if len(typed(seconds, dict)) > MOST_STAGES:
                 raise ValueError("too many stages")
-            times = {stage: _number(value) for stage, value in seconds.items()}
-            return Done(_whole(images), _whole(figures), times)
+            times = {stage: number(value) for stage, value in seconds.items()}
+            return Done(whole(images), whole(figures), times)
         if kind == "Ready":
             return Ready()
         raise ValueError(f"unknown message {kind!r:.40}")
@@ -219,9 +220,9 @@ class SupervisorEnd:
     def _found(self, values: list[Any], is_last: bool) -> Found:
         packed, stratum, smoothness, placed, shape, token, places = values
         record = _PANEL.unpack(packed)
-        if token is not None and len(_typed(token, str)) > LONGEST_TOKEN:
+        if token is not None and len(typed(token, str)) > LONGEST_TOKEN:
             raise ValueError("the token is too long")
-        tiles = None if placed is None else self._ring.read(*map(_whole, placed))
+        tiles = None if placed is None else self._ring.read(*map(whole, placed))
         if (record.status == "assessed") != (tiles is not None):
             raise ValueError("a panel is assessed by its tiles")
         if any(value is not None for value in _SCORED(record)):
@@ -235,13 +236,13 @@ class SupervisorEnd:
             if not is_last:
                 raise ValueError("pixels before the last message")
             pixels = self._pixels(shape)
-        origins = tuple([(_whole(x), _whole(y)) for x, y in _typed(places, list)])
+        origins = pairs(places)
         if origins and (tiles is None or len(origins) != len(tiles)):
             raise ValueError("one place for each tile")
-        return Found(record, _typed(stratum, str), _number(smoothness), tiles, pixels, token, origins)
+        return Found(record, typed(stratum, str), number(smoothness), tiles, pixels, token, origins)
 
     def _pixels(self, shape: Any) -> NDArray[np.uint8]:
-        height, width = map(_whole, shape)
+        height, width = map(whole, shape)
         if height * width > self._most_pixels:
             raise ValueError("more pixels than were asked for")
         return np.frombuffer(self.connection.recv_bytes(height * width), np.uint8).reshape(height, width)
@@ -251,50 +252,3 @@ class SupervisorEnd:
         if self._to_release >= len(self._ring) // 4:
             self.connection.send_bytes(json.dumps({"free": self._to_release}).encode())
             self._to_release = 0
-
-
-def _typed(value: Any, kind: type[Kind]) -> Kind:
-    """A value of exactly the type that it must have.
-
-    Raises:
-        TypeError: it has another one.
-    """
-    if type(value) is not kind:
-        raise TypeError(f"{kind.__name__} expected")
-    return value
-
-
-def _printable(value: Any, longest: int) -> str | None:
-    """A text of one line that a worker has cleaned, or ``None``.
-
-    Raises:
-        TypeError, ValueError: it is none.
-    """
-    if value is not None and (len(_typed(value, str)) > longest or not value.isprintable()):
-        raise ValueError("a text that is too long or cannot be printed")
-    return value  # type: ignore[no-any-return]
-
-
-def _number(value: Any) -> float:
-    """A number that every output can hold.
-
-    Raises:
-        TypeError, ValueError: it is none.
-    """
-    if type(value) is not float and type(value) is not int:
-        raise TypeError("a number expected")
-    if not -LARGEST < value < LARGEST:
-        raise ValueError("a number out of range")
-    return float(value)
-
-
-def _whole(value: Any) -> int:
-    """A whole number that every output can hold.
-
-    Raises:
-        TypeError, ValueError: it is none.
-    """
-    number = _typed(value, int)
-    if not 0 <= number < LARGEST:
-        raise ValueError("a number out of range")
-    return number

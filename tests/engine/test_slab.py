@@ -99,6 +99,8 @@ def test_many_messages_do_not_wait_until_the_last_one():
 
 NOTED = ["Noted", ["warning", "page_damaged", "a.pdf", "words", 3]]
 DONE = ["Done", 0, 0, {}]
+NO_PLACES = (None, {}, [0, 0, 8], [0, 0], [0, 0, 8, -1], [0, 0, 8, 0.5], [0, 0, True, 8], [0, 0, 8, 2**53], [[0, 0]])
+ASSESSED = packing(PanelRecord).pack(PanelRecord(panel_id="p", doc_id="d", status="assessed", tiles=2))
 UNSCORED = packing(PanelRecord).pack(PanelRecord(panel_id="p", doc_id="d", status="not_assessed"))
 
 
@@ -119,10 +121,12 @@ UNSCORED = packing(PanelRecord).pack(PanelRecord(panel_id="p", doc_id="d", statu
         [["Done", 0, 0, {str(stage): 0.0 for stage in range(100)}]],
         [["Done", 0, 0, {"open": 10**400}]],
         [["Done", 0, 0, {"open": "1"}]],
-        [["Found", UNSCORED, "", 10**400, None, None, None]],
-        [["Found", UNSCORED, "", float("nan"), None, None, None]],
-        [["Found", UNSCORED, "", "1", None, None, None]],
-        [["Found", UNSCORED, "", 0, None, [1, 1], None]],
+        [["Found", UNSCORED, "", 0, None, None, None]],
+        [["Found", UNSCORED, "", 10**400, None, None, None, []]],
+        [["Found", UNSCORED, "", float("nan"), None, None, None, []]],
+        [["Found", UNSCORED, "", "1", None, None, None, []]],
+        [["Found", UNSCORED, "", 0, None, [1, 1], None, []]],
+        *([["Found", ASSESSED, "", 0, [0, 2], None, None, places]] for places in NO_PLACES),
         [["Whole", UNSCORED, [1, 1]]],
         [["Noted", ["warning", "page_damaged", "a.pdf", "words", 3, 4]]],
         [["Noted", ["warning", "page_damaged", "a.pdf", 7, 3]]],
@@ -142,6 +146,12 @@ def test_nonsense_from_a_worker_is_refused(rows):
     worker._connection.send_bytes(json.dumps(rows).encode())
     with pytest.raises((KeyError, TypeError, ValueError)):
         supervisor.receive()
+
+
+def test_places_of_tiles_arrive_as_they_were_found():
+    worker, supervisor = ends(16)
+    for places in ((), ((0, 2), (130, 4))):
+        assert received(worker, supervisor, replace(found(2, 0), places=places))[0].places == places
 
 
 def test_only_so_many_messages_and_pixels_as_a_task_may_bring(monkeypatch):
