@@ -1,10 +1,10 @@
-"""Pictures larger than those that a generator was trained on, with the same traces and without seams.
+"""Pictures larger than those that a generator was trained on, made in one piece and with the same traces.
 
 Beyond its first layer a convolutional generator does not know how large its picture is. So a grid of latent vectors,
 one for each cell of the size trained on, takes the place of the single one, and the layers after it grow a larger
-picture over the cells' borders as they grow a small one inside. A made picture is as genuine a product of the network
-as a small one but for its content: neighbouring cells share part of their latent vector, or one picture would show
-unrelated materials. The outermost cells see the zeros beyond the border as the small picture does; what they would add
+picture over the cells' borders as they grow a small one inside. There is no cut at a cell's border, but the
+content changes there, and cells that differ much show as rounded squares. Sharing part of the latent vector makes that
+rarer. What a single small picture shows comes several times. The outermost cells see the zeros beyond the border as the small picture does; what they would add
 beyond the size asked for is cut off evenly on both sides.
 """
 

@@ -1,4 +1,4 @@
-"""Pictures larger than a generator was trained on: what small ones are made of, more of it, and no seams."""
+"""Pictures larger than a generator was trained on: what small ones are made of, more of it, and no cuts."""
 
 import json
 from dataclasses import replace
@@ -98,7 +98,7 @@ def test_a_grid_of_one_vector_is_that_vector_and_cells_change_their_surroundings
 
 
 @torch.no_grad()
-def test_inside_a_wide_picture_of_equal_cells_there_is_no_seam():
+def test_inside_a_wide_picture_of_equal_cells_there_is_no_cut():
     generator = DcganGenerator(32, 1, 4, 8).eval()
     z = torch.randn(1, 8, 1, 1, generator=torch.Generator().manual_seed(0)).expand(1, 8, 4, 4)
     picture = generator(z)[0, 0]
