@@ -31,9 +31,9 @@ from semscan.training.replica_pictures import (
     Grey,
     Pictures,
     both,
+    deal,
     gan_pictures,
     genuine_crops,
-    split,
     split_pool,
     stored,
 )
@@ -99,7 +99,7 @@ def train(learned: Pictures, watched: Pictures, settings: Settings) -> Npr5k:
     """Train ``npr5k`` with three channels as the thesis does; of all epochs the one with the least validation loss."""
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng([settings.seed, 11])
-    learned, watched = (Pictures(resized(p.grey, settings.resized_px), p.maker) for p in (learned, watched))
+    learned, watched = (Pictures(resized(p.grey, settings.resized_px), p.maker, p.whole) for p in (learned, watched))
     model = Npr5k(3)
     adam = torch.optim.Adam(model.parameters(), settings.lr)
     labels = torch.from_numpy(learned.made.astype(np.float32))
@@ -138,6 +138,7 @@ def figures(logits: NDArray[np.float64], pictures: Pictures) -> Result:
     out: Result = {
         "genuine": int((~made).sum()),
         "made": int(made.sum()),
+        "wholes": len(np.unique(pictures.whole[made])),
         "accuracy": _share(len(made) - wrong, len(made)),
         "fpr": _share(false, int((~made).sum())),
         "ap": average_precision(logits[~made], logits[made]),
@@ -165,10 +166,10 @@ def replicate(root: Path, packs: Path, settings: Settings) -> list[Result]:
         UsageError: there are too few pictures of the GANs.
     """
     seed = settings.seed
-    made = gan_pictures(packs, GANS, settings.pictures, seed)
+    made = gan_pictures(packs, GANS, settings.pictures)
     if len(made.grey) < LEAST:
         raise UsageError(f"{packs} holds {len(made.grey)} pictures of {' and '.join(GANS)}", "make packs of both")
-    dealt = [made[np.sort(chosen)] for chosen in split(len(made.grey), seed)]
+    dealt = deal(made, seed)
     pools = split_pool(load_crops_pool(root, "train"), seed)
     learned, tested, watched = (
         both(genuine_crops(pool, len(part.grey), seed + k), part)
@@ -176,7 +177,7 @@ def replicate(root: Path, packs: Path, settings: Settings) -> list[Result]:
     )
     elsewhere = genuine_crops(load_crops_pool(root, "test"), len(dealt[1].grey), seed + 3)
     tests = {"picture": tested, "source": both(elsewhere, dealt[1])}
-    unseen = gan_pictures(packs / "test", [f"{name}_test" for name in GANS], 2 * len(dealt[1].grey), seed)
+    unseen = gan_pictures(packs / "test", [f"{name}_test" for name in GANS], 2 * len(dealt[1].grey))
     if len(unseen.grey):
         tests["source and GAN"] = both(elsewhere, unseen)
     rows = []

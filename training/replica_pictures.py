@@ -29,13 +29,15 @@ class Pictures:
     Attributes:
         grey: uint8 [n, 64, 64].
         maker: name of each one's GAN, empty for genuine crops.
+        whole: number of the picture that each one was cut from; genuine crops are dealt before they are cut.
     """
 
     grey: Grey
     maker: NDArray[np.str_]
+    whole: NDArray[np.intp]
 
-    def __getitem__(self, chosen: NDArray[np.intp]) -> Pictures:
-        return Pictures(self.grey[chosen], self.maker[chosen])
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> Pictures:
+        return Pictures(self.grey[chosen], self.maker[chosen], self.whole[chosen])
 
     @property
     def made(self) -> NDArray[np.bool_]:
@@ -45,17 +47,17 @@ class Pictures:
 
 def both(one: Pictures, other: Pictures) -> Pictures:
     """Two collections in one."""
-    return Pictures(np.concatenate([one.grey, other.grey]), np.concatenate([one.maker, other.maker]))
+    pairs = zip((one.grey, one.maker, one.whole), (other.grey, other.maker, other.whole), strict=True)
+    return Pictures(*(np.concatenate(pair) for pair in pairs))
 
 
-def gan_pictures(folder: Path, names: Sequence[str], count: int, seed: int) -> Pictures:
+def gan_pictures(folder: Path, names: Sequence[str], count: int) -> Pictures:
     """Pictures of GANs from their packs, those of the latest checkpoints first.
 
     Args:
-        folder: with packs.
+        folder: with packs. A tile of 128 px or more gives its four corners, which do not overlap.
         names: generators; each gives an equal share, what one lacks is not made up for.
         count: of all together.
-        seed: of the place of the 64-px crop in a larger tile.
     """
     found: dict[str, list[tuple[int, Path]]] = {name: [] for name in names}
     tiles = {}
@@ -64,19 +66,28 @@ def gan_pictures(folder: Path, names: Sequence[str], count: int, seed: int) -> P
         if (name := pack.manifest["generator"]) in found and pack.masks is None:
             found[name].append((-int(pack.manifest["step"]), path))
             tiles[path] = pack.tiles[:, 0]
-    rng = np.random.default_rng([seed, 7])
-    grey, maker = [], []
+    grey, maker, whole = [], [], []
     for name, packs in found.items():
-        latest = [tile for _, path in sorted(packs) for tile in tiles[path]][: count // len(names)]
-        grey += [_crop(tile, rng) for tile in latest]
-        maker += [name] * len(latest)
-    return Pictures(np.array(grey, np.uint8).reshape(-1, SIDE_PX, SIDE_PX), np.array(maker, np.str_))
+        latest = [tile for _, path in sorted(packs) for tile in tiles[path]]
+        cut = [(corner, len(whole) + at) for at, tile in enumerate(latest) for corner in _corners(tile)]
+        cut = cut[: count // len(names)]
+        grey += [corner for corner, _ in cut]
+        whole += [at for _, at in cut]
+        maker += [name] * len(cut)
+    pixels = np.array(grey, np.uint8).reshape(-1, SIDE_PX, SIDE_PX)
+    return Pictures(pixels, np.array(maker, np.str_), np.array(whole, np.intp))
+
+
+def deal(made: Pictures, seed: int) -> list[Pictures]:
+    """Generated pictures dealt 60/30/10 to training, test and validation, all that was cut from one on one side."""
+    wholes = np.unique(made.whole)
+    return [made[np.isin(made.whole, wholes[chosen])] for chosen in split(len(wholes), seed)]
 
 
 def genuine_crops(pool: CropsPool, count: int, seed: int) -> Pictures:
     """Crops of genuine micrographs as the GANs were trained on."""
     grey = pool.draw_as(_CROPS, np.random.default_rng([seed, 8]), count, SIDE_PX)[:, 0]
-    return Pictures(grey, np.full(count, "", np.str_))
+    return Pictures(grey, np.full(count, "", np.str_), np.full(count, -1, np.intp))
 
 
 def split_pool(pool: CropsPool, seed: int) -> list[CropsPool]:
@@ -98,9 +109,10 @@ def stored(pictures: Pictures, low: int, high: int, seed: int) -> Pictures:
     """Both classes compressed alike: JPEG of a quality that is drawn without regard to the class."""
     qualities = np.random.default_rng([seed, 10]).integers(low, high + 1, len(pictures.grey))
     grey = [jpeg(picture, int(q)) for picture, q in zip(pictures.grey, qualities, strict=True)]
-    return Pictures(np.array(grey), pictures.maker)
+    return Pictures(np.array(grey), pictures.maker, pictures.whole)
 
 
-def _crop(tile: Grey, rng: np.random.Generator) -> Grey:
-    y, x = (int(rng.integers(0, side - SIDE_PX + 1)) for side in tile.shape)
-    return tile[y : y + SIDE_PX, x : x + SIDE_PX]
+def _corners(tile: Grey) -> list[Grey]:
+    far = len(tile) - SIDE_PX
+    starts = (0, far) if far >= SIDE_PX else (far // 2,)
+    return [tile[y : y + SIDE_PX, x : x + SIDE_PX] for y in starts for x in starts]
