@@ -133,8 +133,10 @@ def measure_rounds(files: list[Path], jobs: int, repeats: int) -> list[dict[str,
     script = importlib.util.find_spec("torch") is not None
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    def one_scan(workers: int, backend: Backend | None) -> dict[str, Any]:
-        options = ScanOptions(jobs=workers, all_images=True)
+    def one_scan(
+        workers: int, backend: Backend | None, runtime: str = "auto", precision: str = "auto"
+    ) -> dict[str, Any]:
+        options = ScanOptions(jobs=workers, all_images=True, backend=runtime, precision=precision)
         return timed(lambda: bench_scan.measure_scan(files, options, backend=backend))
 
     one_scan(jobs, FakeBackend())  # fills caches; not counted
@@ -151,6 +153,8 @@ def measure_rounds(files: list[Path], jobs: int, repeats: int) -> list[dict[str,
             "decode_two": timed(lambda: measure_decoding(listed, 2)),
             "parent": measure_parent([files[0].parent], jobs),
         }
+        if importlib.util.find_spec("openvino") is not None:
+            one["openvino"] = one_scan(jobs, None, "openvino", "fp16")
         if script:
             one["script"] = measure_script(files, cores, round(one["network"]["tiles"] / one["network"]["images"]))
         rounds.append({**one, "load_1min": round(os.getloadavg()[0], 2)})
@@ -219,6 +223,16 @@ def ratios(
             lambda x: x >= 0.4),
         row("the same in CPU time", "", over("decode", "network", "cpu_s"), None),
     ]  # fmt: skip
+    if "openvino" in rounds[0]:
+        table += [
+            row(
+                "speed with the network in OpenVINO at half precision / decode-only",
+                "",
+                over("decode", "openvino"),
+                None,
+            ),
+            row("the same in CPU time", "", over("decode", "openvino", "cpu_s"), None),
+        ]
     if "script" in rounds[0]:
         for way, words in (
             ("whole", "whole images scored"),
