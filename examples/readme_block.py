@@ -1,6 +1,6 @@
 """Writes what a scan of the example paper prints into README.md, so that the page shows the model that ships.
 
-python examples/readme_block.py
+``python examples/readme_block.py`` after a change of the model or of the words.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from semscan.engine.records import (
     SummaryRecord,
     Tool,
 )
-from semscan.engine.sinks.sqlite import SqliteSink
+from semscan.engine.sinks.sqlite import SqliteSink, run_key
 
 RUN = RunRecord(
     "r1", Tool("1"), ModelId("m", "ab"), CalibrationId("c", 9, 9), {"fpr_per_panel": 0.05, "jobs": 1},
@@ -140,3 +140,13 @@ def test_a_file_of_another_kind_is_refused_and_kept(tmp_path, content):
         db.execute("CREATE TABLE precious (x)")
     with pytest.raises(OutputError, match="not a semscan run"):
         SqliteSink(tmp_path / "other.sqlite", resume=True)
+
+
+def test_a_run_is_continued_only_with_the_same_gate_and_calibration_wherever_its_file_lies():
+    gated = replace(RUN, gate=ModelId("kind-1", "cd"))
+    other_gate = replace(RUN, gate=ModelId("kind-1", "ef"))
+    own = replace(gated, calibration=CalibrationId("archive-60-ab", 60, 60))
+    here, there = (replace(own, policy=own.policy | {"calibration": path}) for path in ("a.json", "b/a.json"))
+    keys = [run_key(run) for run in (gated, other_gate, own)]
+    assert len(set(keys)) == 3
+    assert run_key(here) == run_key(there)
