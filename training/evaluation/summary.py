@@ -73,6 +73,8 @@ def summarise(context: Context, judge: Judge, about: dict[str, Any], results: di
             for key, value in swap.items()
             if key.startswith("genuine_")
         },
+        "makers": results["T1"].get("makers", []),
+        "never_seen": results.get("T3", {}).get("rows", []),
         "targets": {
             key: {"aim": part.aim, "least": part.least, **result["verdict"]}
             for key, result in results.items()
