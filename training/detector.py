@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -10,14 +11,13 @@ from pathlib import Path
 
 import torch
 
-from semscan.training.data import data_root, list_micrographs, verify_files
 from semscan.training.fitting import TrainingRecipe, fit
 from semscan.training.kept_back import choose
 from semscan.training.nets.registry import build_network
 from semscan.training.pairs import PairsRecipe
 from semscan.training.pool import load_pool
 from semscan.training.recipe import load_recipe
-from semscan.training.rundir import open_run, write_sources
+from semscan.training.rundir import open_run
 
 __all__ = ["DetectorRecipe", "EvaluationRecipe", "TrainingRecipe", "train_detector"]
 
@@ -89,7 +89,7 @@ def train_detector(
     Args:
         recipe_path: TOML file, see :class:`DetectorRecipe`.
         overrides: ``key=value`` strings.
-        data: data folder, see :func:`semscan.training.data.data_root`.
+        data: not needed, the pool has been made from it.
         run_dir: output folder; ``runs/<name>`` when ``None``.
         resume: continue from the last checkpoint.
         dry_run: print sizes and an estimate, train nothing.
@@ -109,10 +109,9 @@ def train_detector(
     if dry_run:
         _estimate(recipe, pool.tiles.shape[-1], len(choice.train))
         return target
-    listed = list_micrographs(data_root(data), ["train"])
-    verify_files(listed)
     open_run(target, recipe, resume=resume)
-    write_sources(target, listed)
+    for noted in sorted(Path(recipe.pool).glob("sources_*.json")):
+        shutil.copyfile(noted, target / noted.name)
     trained_on = sorted({pool.names[maker] for maker in pool.maker[choice.train].tolist()})
     (target / "makers.json").write_text(json.dumps(trained_on, indent=1) + "\n", encoding="utf-8")
     fit(recipe.training, recipe.network, recipe.seed, pool, choice, target)

@@ -127,7 +127,8 @@ def draw_mark(grey: NDArray[np.uint8], name: str, place: tuple[float, float], se
 
 def to_grey_levels(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Rounded and clipped to 0..255."""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return levels
 
 
 def _between(length: int, blocks: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:

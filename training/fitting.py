@@ -175,7 +175,7 @@ class _Fit:
             copied = F.binary_cross_entropy_with_logits(logits, opinion)
             loss = (1 - recipe.teacher_weight) * loss + recipe.teacher_weight * copied
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
         self.optimizer.step()
         _average(self.averaged, self.model, min(recipe.ema, (1 + self.step) / (10 + self.step)))

@@ -177,9 +177,9 @@ def _deal(recipe: PoolRecipe, makers: list[MakerSource]) -> list[Job]:
         for place, group in enumerate(turns):
             left, turn = count // len(turns) + (place < count % len(turns)), 0
             while left:
-                maker = group[turn % len(group)]
-                pairs = min(left, recipe.pairing.cuts.get(makers[maker].kind, 1))
-                jobs.append(Job(len(jobs), maker, pairs))
+                chosen = group[turn % len(group)]
+                pairs = min(left, recipe.pairing.cuts.get(makers[chosen].kind, 1))
+                jobs.append(Job(len(jobs), chosen, pairs))
                 left, turn = left - pairs, turn + 1
     return jobs
 

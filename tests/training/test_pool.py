@@ -8,6 +8,7 @@ from semscan.engine.errors import UsageError
 from semscan.engine.smoothness import smoothness
 from semscan.training import pairing
 from semscan.training.data import list_micrographs
+from semscan.training.detector import train_detector
 from semscan.training.genuine import Crop, GenuinePictures, enlarge
 from semscan.training.makers import FAMILIES, MakerSource, find_makers, open_maker
 from semscan.training.nets.autoencoders import Autoencoder, AutoencoderSpec
@@ -172,3 +173,17 @@ def test_impossible_pools_are_refused(origins, tmp_path):
         load_pool(tmp_path)
     with pytest.raises(UsageError, match="no family"):
         train_pool(write_recipe(origins, tmp_path / "r.toml"), ["shares={translation=1.0}"], None, tmp_path / "r")
+
+
+def test_a_detectors_run_notes_what_it_was_trained_on(origins, small_data, tmp_path):
+    folder = train_pool(write_recipe(origins, tmp_path / "p.toml"), [], small_data, tmp_path / "pool")
+    recipe = tmp_path / "d.toml"
+    recipe.write_text(
+        f"name = 'd'\nmodel_id = 'm'\nautoencoders = []\npool = '{folder}'\nnetwork = 'npr5k'\n"
+        "held_out = ['gan/', 'inpaint/']\nkept_back_every = 3\n[training]\nsteps = 1\npairs = 2\n"
+    )
+    run = train_detector(recipe, [], None, tmp_path / "run")
+    assert (run / "sources_train.json").read_bytes() == (folder / "sources_train.json").read_bytes()
+    trained_on = json.loads((run / "makers.json").read_text())
+    assert trained_on and {name.split("/")[0] for name in trained_on} <= {"vae", "diffusion", "untrained"}
+    assert (run / "detector.pt").is_file()
