@@ -10,10 +10,18 @@ from semscan.training.panels import Panel
 from semscan.training.probes import FACTS, file_facts, panel_facts, probe
 
 
-def panels(count, side, maker="", seed=0):
+def panels(count, side, maker="", seed=0, source=""):
     rng = np.random.default_rng(seed)
     return [
-        Panel(rng.integers(0, 256, (side, side), dtype=np.uint8), f"s{i % 8}", 5 * i, maker, None, "")
+        Panel(
+            rng.integers(0, 256, (side, side), dtype=np.uint8),
+            source or f"s{i % 8}",
+            5 * i,
+            maker,
+            None,
+            "",
+            f"{i}.png",
+        )
         for i in range(count)
     ]
 
@@ -93,6 +101,17 @@ def test_the_part_sees_a_set_that_is_not_fair(context, monkeypatch):
     assert unfair["rows"][0]["auc"] == 1.0
     text = "\n".join(probes.PART.render(unfair))
     assert "| reconstructed | stored without loss | 16 + 16 | 1.000" in text
+
+
+def test_made_panels_are_left_out_with_their_partners(context, monkeypatch):
+    """Whole sources differ in size: with all made ones in folds of their own, each fold would be answered wrong."""
+    monkeypatch.setattr(probes, "CHANNELS", {"png": "stored without loss"})
+    for name, maker, source in (("genuine", "", ""), ("reconstructed", "vae/a", "elsewhere")):
+        members = [p for i in range(8) for p in panels(8, 144 + 8 * i, maker, i, source)[i : i + 1] * 2]
+        save_panels(members, context.folder / "sets" / f"{name}.npz")
+    for name in ("genuine_small", "packs_test", "packs_train"):
+        save_panels([], context.folder / "sets" / f"{name}.npz")
+    assert [row["auc"] for row in probes.PART.measure(context)["rows"]] == [0.5]
 
 
 def test_without_panels_nothing_is_measured(context):
