@@ -22,6 +22,8 @@ TOLERANCES = {"fp32": 1e-4, "fp16": 2e-2, "int8": 0.25}
 
 SHIFT_TOLERANCE = 1e-3
 """How far a logit may move, in logits, when a tile gets brighter as a whole."""
+Reference = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+"""From tiles to their logits in double precision."""
 CHANGED_VERDICTS = {"fp32": 0.0, "fp16": 0.0, "int8": 0.005}
 """Share of tiles that may change their level."""
 
@@ -71,13 +73,18 @@ def verify(
 
 
 def compare(
-    model: Path, source: str | None = None, checkpoint: Path | None = None, tiles: NDArray[np.uint8] | None = None
+    model: Path,
+    source: str | None = None,
+    checkpoint: Path | None = None,
+    tiles: NDArray[np.uint8] | None = None,
+    reference: Reference | None = None,
 ) -> list[Check]:
-    """The checks of :func:`verify`, passed or not."""
+    """The checks of :func:`verify`, passed or not; ``reference`` gives the expected logits where they are known."""
     bundle = load_bundle(str(model))
     backend = OnnxRuntimeBackend(bundle)
     golden = bundle.golden()
-    reference = _reference(_source(bundle, source), checkpoint)
+    original = _source(bundle, source)
+    reference = reference or _reference(original, checkpoint)
     allowed = TOLERANCES[bundle.precision]
     checks = [Check("golden tiles, stored logits", _largest(backend.infer(golden.tiles), golden.logits), allowed)]
     trials = {
@@ -118,7 +125,7 @@ def _source(bundle: Bundle, source: str | None) -> Bundle:
     return original
 
 
-def _reference(bundle: Bundle, checkpoint: Path | None) -> Callable[[NDArray[np.uint8]], NDArray[np.float64]]:
+def _reference(bundle: Bundle, checkpoint: Path | None) -> Reference:
     if checkpoint is None:
         folded = folded_of(bundle)
         return lambda tiles: reference_logits(folded, tiles)

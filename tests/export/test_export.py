@@ -1,6 +1,7 @@
 """Folding is exact, the graph equals the network, and a whole small run ends in a bundle that the engine reads."""
 
 import json
+import shutil
 
 import numpy as np
 import onnxruntime
@@ -16,6 +17,7 @@ from semscan.export.graph import build_graph
 from semscan.export.to_onnx import _notes, export_onnx
 from semscan.export.verify import verify
 from semscan.training.nets.npr import Npr5k, npr_residual
+from semscan.training.nets.registry import build_network
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,7 @@ def small_run(small_data, tmp_path_factory):
     from semscan.training.calibrate import calibrate
     from semscan.training.detector import train_detector
     from semscan.training.evaluate import evaluate
+    from semscan.training.pool import train_pool
 
     folder = tmp_path_factory.mktemp("runs")
     before = torch.get_num_threads()
@@ -113,16 +116,22 @@ def small_run(small_data, tmp_path_factory):
         '[decoders.ct]\nup = "convt4"\ndepth = 1\nlatent = 4\nwidth = 4\n'
     )
     train_autoencoders(folder / "ae.toml", [], small_data, folder / "ae")
+    (folder / "pool.toml").write_text(
+        f"name = 'pool'\nautoencoders = ['{folder / 'ae'}']\npairs = 12\nworkers = 1\n"
+        "[pairing]\ntile_px = 64\ncrop_px = 120\nalike_among = 2\n"
+    )
+    train_pool(folder / "pool.toml", [], small_data, folder / "pool")
     (folder / "det.toml").write_text(
-        f'name = "det"\nmodel_id = "small"\nautoencoders = [\'{folder / "ae"}\']\nheld_out = ["ae/ct"]\n'
-        "[pairs]\nreconstructions = 4\ndraws = 2\ncrop_px = 176\nworkers = 1\n"
+        f"name = 'det'\nmodel_id = 'small'\nautoencoders = ['{folder / 'ae'}']\nheld_out = ['vae/ae/ct']\n"
+        f"pool = '{folder / 'pool'}'\nnetwork = 'npr64k_lcn'\n"
         "[training]\nsteps = 4\npairs = 2\nsave_every = 2\n"
         "[evaluation]\npanels_per_source = 1\nfakes_per_panel = 2\nresamples = 50\n"
     )
     arguments = (folder / "det.toml", [], small_data, folder / "det")
     train_detector(*arguments)
     calibrate(*arguments)
-    evaluate(*arguments)
+    (folder / "none").mkdir()
+    evaluate(*arguments, ("T1", "T4"), weights=folder, packs=folder / "none")
     torch.set_num_threads(before)
     return folder / "det"
 
@@ -134,26 +143,16 @@ def test_bundle_of_a_whole_run(small_run, tmp_path):
     assert list(bundle.calibration.strata) == ["lossless", "jpeg90", "jpeg75", "jpeg60"]
     assert {s.sources for s in bundle.calibration.strata.values()} == {4}
     assert bundle.card == path.with_suffix(".md").read_text()
-    assert "preliminary" in bundle.card
+    assert bundle.metadata["caution"] in bundle.card
     data = json.loads(bundle.metadata["provenance"])["data"]
     assert {entry["split"] for entry in data} == {"train", "calibrate", "test"}
+    assert json.loads(bundle.metadata["provenance"])["network"] == "npr64k_lcn"
+    assert json.loads(bundle.metadata["evidence"]) == {"cell_px": 4, "margin_px": 16}
+    assert "npr64k_lcn" in bundle.card
     assert all(entry["licence"] for entry in data)
     checks = verify(path, checkpoint=small_run / "detector.pt")
     assert all(check.passed for check in checks)
     assert {"golden tiles, stored logits", "brightness + 90, max |delta logit|"} < {check.what for check in checks}
-
-
-def test_results_have_the_rows_that_matter(small_run):
-    results = json.loads((small_run / "results.json").read_text())
-    assert set(results["conditions"]) == {"png", "q90", "q75", "in_pdf"}
-    for row in results["conditions"].values():
-        assert set(row) == {"seen", "held_out", "by_decoder", "false_flags"}
-        low, high = row["seen"]["auc_ci95"]
-        assert 0 <= low <= high <= 1
-        assert len(row["false_flags"]["by_source"]) == 3
-    assert set(results["benign"]) == {"x2", "x2_q85"}
-    text = (small_run / "results.md").read_text()
-    assert all(source in text for source in results["test"]["sources"])
 
 
 def test_verify_notices_another_network(small_run, tmp_path):
@@ -163,6 +162,16 @@ def test_verify_notices_another_network(small_run, tmp_path):
     torch.save(state, tmp_path / "other.pt")
     with pytest.raises(ModelError, match="deviates"):
         verify(path, checkpoint=tmp_path / "other.pt")
+
+
+def test_a_run_of_another_network_is_refused_in_one_sentence(small_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(small_run, run, ignore=shutil.ignore_patterns("evaluation"))
+    model = build_network("ladeda")
+    torch.save({"network": "ladeda", "averaged": model.state_dict()}, run / "detector.pt")
+    with pytest.raises(UsageError, match=r"^a network of the kind PatchNet cannot be exported, only npr5k"):
+        export_onnx(run, tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
 
 
 def test_an_unfinished_run_is_refused(tmp_path):
