@@ -12,8 +12,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from semscan.training.data import data_root, list_micrographs, verify_files
 from semscan.training.detector import DetectorRecipe
 from semscan.training.evaluation.lab import GRID, Lab
 from semscan.training.evaluation.page import unreasoned, write_page
-from semscan.training.evaluation.parts import MODULES, Context, Result, load_part
-from semscan.training.evaluation.sets import WORKERS, build_sets, inputs_digest
+from semscan.training.evaluation.parts import MODULES, Context, Part, Result, load_part
+from semscan.training.evaluation.sets import WORKERS, build_sets, digest_of, inputs_digest
 from semscan.training.evaluation.summary import summarise
 from semscan.training.packs import FOLDER as PACKS
 from semscan.training.recipe import load_recipe
@@ -55,8 +55,8 @@ def evaluate(
         data: data folder, see :func:`semscan.training.data.data_root`.
         run_dir: the run's folder; ``runs/<name>`` when ``None``.
         only: keys of the parts to measure; all when empty. What was measured before stays on the page.
-        page: Markdown file to write, with a ``.json`` beside it and plots in a folder of its name; ``results.md`` in
-            the run when ``None``.
+        page: Markdown file to write, with a ``.json`` beside it and plots in a folder of its name; ``detector.md``
+            in the run when ``None``.
         weights: folder with the weights that the parts use.
         packs: folder with the packs.
 
@@ -75,7 +75,7 @@ def evaluate(
     verify_files(listed)
     target.mkdir(parents=True, exist_ok=True)
     write_sources(target, listed)
-    page = page or target / "results.md"
+    page = page or target / "detector.md"
     context = Context(recipe, target, root, weights, packs, page.with_suffix(""))
     began = time.monotonic()
     inputs = inputs_digest(context)
@@ -84,7 +84,7 @@ def evaluate(
     _say(f"{judge.label}; panels are there after {time.monotonic() - began:.0f} s")
     keys = [key for key in sorted(MODULES, key=_length) if not only or key in only]
     digests = {"inputs": inputs, "model": judge.digest}
-    failed = _run(context, [key for key in keys if not _kept(context, key, digests)], digests)
+    failed = _run(context, [key for key in keys if load_part(key) and not _kept(context, key, digests)], digests)
     stored = {key: told for key in MODULES if (told := _kept(context, key, digests))}
     results: dict[str, Result] = {key: told["result"] for key, told in stored.items()}
     about = {
@@ -115,27 +115,30 @@ def _length(key: str) -> int:
 
 def _kept(context: Context, key: str, digests: dict[str, str]) -> dict[str, Any] | None:
     """What a part found before, if nothing that it depends on has changed since."""
-    path = context.folder / f"{key}.json"
-    part = load_part(key)
+    path, part = context.folder / f"{key}.json", load_part(key)
     if part is None or not path.is_file():
         return None
     told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    wanted = digests if part.depends_on_model else {"inputs": digests["inputs"]}
-    return told if all(told.get(name) == digest for name, digest in wanted.items()) else None
+    return told if told["depends_on"] == _depends_on(context, part, digests) else None
+
+
+def _depends_on(context: Context, part: Part, digests: dict[str, str]) -> dict[str, str]:
+    used = sorted(path for pattern in part.uses for path in context.weights.glob(pattern))
+    about = digests if part.depends_on_model else {"inputs": digests["inputs"]}
+    return {**about, "weights": digest_of(used)}
 
 
 def _run(context: Context, keys: list[str], digests: dict[str, str]) -> list[str]:
     """Measure parts in two processes; returns those that failed."""
-    present = [key for key in keys if load_part(key)]
-    if not present:
+    if not keys:
         return []
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     failed = []
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) if WORKERS > 1 else _Here() as pool:
         began = time.monotonic()
         list(pool.map(_score, [(context, name, channel) for name, channel in GRID]))
-        _say(f"the scores that most parts need took {time.monotonic() - began:.0f} s")
-        running: dict[Future[tuple[Result, float]], str] = {pool.submit(_measure, context, key): key for key in present}
+        _say(f"the scores that most parts need are there after {time.monotonic() - began:.0f} s")
+        running: dict[Future[tuple[Result, float]], str] = {pool.submit(_measure, context, key): key for key in keys}
         for future in as_completed(running):
             key = running[future]
             try:
@@ -144,13 +147,32 @@ def _run(context: Context, keys: list[str], digests: dict[str, str]) -> list[str
                 failed.append(key)
                 _say(f"{key} failed\n" + "".join(traceback.format_exception(error)))
                 continue
-            text = json.dumps({"part": key, **digests, "seconds": seconds, "result": result}, indent=1, allow_nan=False)
-            part_path = context.folder / f"{key}.part"
-            part_path.write_text(text + "\n", encoding="utf-8")
-            part_path.replace(context.folder / f"{key}.json")
+            _keep(context, key, digests, result, seconds)
             told = result.get("verdict")
-            _say(f"{key} took {seconds:.0f} s" + (f": {told['state']}: {told['measured']}" if told else ""))
+            _say(f"{key} took {seconds:.0f} s of a core" + (f": {told['state']}: {told['measured']}" if told else ""))
     return failed
+
+
+class _Here(Executor):
+    """Does everything at once in this process."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """A future that is done."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def _keep(context: Context, key: str, digests: dict[str, str], result: Result, seconds: float) -> None:
+    part = load_part(key)
+    assert part is not None
+    told = {"part": key, "depends_on": _depends_on(context, part, digests), "seconds": seconds, "result": result}
+    path = context.folder / f"{key}.part"
+    path.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    path.replace(context.folder / f"{key}.json")
 
 
 def _score(job: tuple[Context, str, str]) -> None:
@@ -161,10 +183,10 @@ def _score(job: tuple[Context, str, str]) -> None:
 
 def _measure(context: Context, key: str) -> tuple[Result, float]:
     _one_thread()
-    began = time.monotonic()
+    began = sum(os.times()[:4])  # the scanner's workers count as well
     part = load_part(key)
     assert part is not None
-    return part.measure(context), round(time.monotonic() - began, 1)
+    return part.measure(context), round(sum(os.times()[:4]) - began, 1)
 
 
 def _one_thread() -> None:

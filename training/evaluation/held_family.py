@@ -135,4 +135,5 @@ PART = Part(
     render,
     aim="AUC >= .90",
     least="measured per family, worst one named",
+    uses=("lofo/*.pt",),
 )

@@ -80,4 +80,5 @@ PART = Part(
     render,
     aim="TPR at 1 % FPR >= 85 % in PDF",
     least="AUC >= .85 in PDF",
+    uses=("lofo/*.pt",),
 )

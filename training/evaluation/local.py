@@ -225,4 +225,5 @@ PART = Part(
     render,
     aim="tile AUC >= .85",
     least="reported",
+    uses=("ddpm*.pt",),
 )

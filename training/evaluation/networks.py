@@ -89,4 +89,6 @@ def _sizes(sizes: dict[str, list[int]]) -> dict[str, list[int]]:
     return {key.split("/")[0]: n for key, n in sizes.items()}
 
 
-PART = Part("networks", "All networks on the same panels", measure, render, depends_on_model=False)
+PART = Part(
+    "networks", "All networks on the same panels", measure, render, depends_on_model=False, uses=("detectors/*.pt",)
+)

@@ -58,7 +58,7 @@ def write_page(path: Path, about: dict[str, Any], results: dict[str, Result]) ->
         lines += [line.replace("](detector/", f"]({folder.name}/") for line in body]
         lines += [""]
     times = ", ".join(f"{key} {seconds:.0f}" for key, seconds in about["seconds"].items())
-    lines += ["## Time", "", f"Seconds by part, two at a time on two cores: {times}.", ""]
+    lines += ["## Time", "", f"Seconds of one core by part; two parts run at a time: {times}.", ""]
     notes = reasons.get("notes", {}).get("items", [])
     if notes:
         lines += ["## Notes on this run", "", *(f"* {note}" for note in notes), ""]

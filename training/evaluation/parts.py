@@ -85,6 +85,8 @@ class Part:
         aim: what was wanted, in words; empty for a part outside the table of aims.
         least: what must hold, or else the page says that it does not.
         depends_on_model: whether another detector gives another answer; the others are kept when it changes.
+        uses: patterns of files among the weights that the part reads beside the panels; it is done again when one
+            changes, comes or goes.
     """
 
     key: str
@@ -94,6 +96,7 @@ class Part:
     aim: str = ""
     least: str = ""
     depends_on_model: bool = True
+    uses: tuple[str, ...] = ()
 
 
 def load_part(key: str) -> Part | None:

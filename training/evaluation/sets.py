@@ -72,17 +72,29 @@ def maker_name(generator: str, system: str) -> str:
 
 def find_decoders(context: Context) -> dict[str, Path]:
     """Checkpoints of the autoencoders by ``run/decoder``: the small ones of the repository, else those of the runs."""
-    kept = context.weights / "autoencoders"
-    folders = [kept] if any(kept.glob("*.pt")) else [Path(run) for run in context.recipe.autoencoders]
-    return {f"{folder.name}/{path.stem}": path for folder in folders for path in sorted(folder.glob("*.pt"))}
+    found = {}
+    for path in sorted(context.weights.glob("autoencoders*/**/*.pt")):
+        # Of a folder for each run, and of one folder with ``run--decoder.pt``, the same names come out.
+        words = path.relative_to(context.weights).with_suffix("").as_posix().replace("--", "/").split("/")
+        found["/".join(words[-2:])] = path
+    if found:
+        return found
+    runs = [Path(run) for run in context.recipe.autoencoders]
+    return {f"{run.name}/{path.stem}": path for run in runs for path in sorted(run.glob("*.pt"))}
 
 
 def inputs_digest(context: Context) -> str:
-    """Tells the panels of one state of data, packs, weights and settings from those of any other."""
+    """Tells the panels of one state of data, packs, decoders and settings from those of any other."""
     digest = hashlib.sha256(repr((context.recipe.evaluation, SMALL_PX, CROPS, PER_PACK, PER_MAKER)).encode())
     digest.update(repr([m.sha256 for m in list_micrographs(context.root, ["test"])]).encode())
     files = [*list_packs(context.packs), *list_packs(context.packs / "test"), *find_decoders(context).values()]
-    files += sorted(context.weights.rglob("*.pt"))
+    files += _translators(context)
+    return digest_of(files, digest.digest())
+
+
+def digest_of(files: Sequence[Path], begin: bytes = b"") -> str:
+    """Hex digest of the names and contents of files."""
+    digest = hashlib.sha256(begin)
     for path in files:
         digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
@@ -146,6 +158,8 @@ def _crops(genuine: list[Panel]) -> Iterator[Panel]:
 
 def _from_packs(folder: Path, partners: list[Panel]) -> Iterator[Panel]:
     """Crops of the packs of a folder whose tiles are large enough for one of the detector's tiles."""
+    # In a random order, so that few packs do not take their partners, and the JPEG history of these, of few sources.
+    partners = [partners[i] for i in np.random.default_rng(5).permutation(len(partners))]
     turn = 0
     for path in list_packs(folder):
         pack = read_pack(path)
