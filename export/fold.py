@@ -231,5 +231,7 @@ def _affine(norm: nn.Module) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return gain, _float64(norm.bias) - _float64(norm.running_mean) * gain
 
 
-def _float64(tensor: torch.Tensor) -> NDArray[np.float64]:
+def _float64(tensor: torch.Tensor | None) -> NDArray[np.float64]:
+    if tensor is None:
+        raise TypeError("expected a convolution with a bias")
     return tensor.detach().cpu().double().numpy()

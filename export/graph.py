@@ -34,8 +34,10 @@ def build_graph(folded: Folded, tile_px: int, precision: str = "fp32") -> onnx.M
     """
     maker = GraphMaker(precision)
     maker.node("Cast", ["tiles"], "pixels", to=maker.type)
-    body = _body_64k if isinstance(folded, FoldedNpr64k) else _body_5k
-    x = body(maker, folded, precision)  # type: ignore[operator]
+    if isinstance(folded, FoldedNpr64k):
+        x = _body_64k(maker, folded, precision)
+    else:
+        x = _body_5k(maker, folded, precision)
     if precision != "fp32":
         x = maker.node("Cast", [x], "features", to=TensorProto.FLOAT)
     maker.head(folded, x)

@@ -20,8 +20,8 @@ BATCHES = (1, 256, 1024)
 """Smallest, best and largest batch of the profile."""
 WORKSPACE_BYTES = 1 << 30
 LEAST_HALF = 0.3
-"""Share of the layers that must give half-precision tensors; casts, the head and local contrast do not. In an engine that
-stayed in single precision it is near zero."""
+"""Share of the layers that must give half-precision tensors; casts, the head and local contrast do not. In an engine
+that stayed in single precision it is near zero."""
 
 
 def export_tensorrt(
