@@ -135,7 +135,9 @@ def write_descriptors(recipe: DetectorRecipe, path: Path) -> None:
         UsageError: there is no pool, or it lacks what the recipe names.
     """
     pool = load_pool(Path(recipe.pool))
-    told = describe_pool(pool, choose(pool, recipe.held_out, recipe.kept_back).train, PAIRS, 1)
+    every = recipe.kept_back_every
+    kept_back = [*recipe.kept_back, *(pool.sources[every - 1 :: every] if every else [])]
+    told = describe_pool(pool, choose(pool, recipe.held_out, kept_back).train, PAIRS, 1)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part.npz")
     np.savez_compressed(part, **told)
