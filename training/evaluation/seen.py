@@ -1,8 +1,9 @@
 """T1: generators of the kinds trained on, sources that nobody trained on; lossless, JPEG 75 and as in a PDF.
 
-Two kinds of made panels are kept apart because they are compared with genuine ones of different size: pictures by
-generators that were themselves trained on test sources only, and reconstructions of the test panels. The verdict goes
-by the worse of the two.
+Kinds of made panels are kept apart because they are compared with genuine ones of different size: pictures by
+generators that were themselves trained on test sources only, reconstructions of the test panels, and crops of them that
+were translated. The verdict goes by the worst of these three. Crops put through untrained decoders, or mostly replaced
+by another picture's latents, are told beside them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from semscan.training.evaluation.judge import Measured
 from semscan.training.evaluation.lab import Lab
 from semscan.training.evaluation.parts import Context, Part, Result, not_measured, verdict
 from semscan.training.evaluation.ranking import HEAD, RULE, line, ranking
-from semscan.training.evaluation.sets import is_named
+from semscan.training.evaluation.sets import family_of, is_named
 from semscan.training.evaluation.sheets import contact_sheet
 from semscan.training.metrics import auc, roc, tpr_at
 from semscan.training.panels import Panel
@@ -23,13 +24,27 @@ from semscan.training.panels import Panel
 CHANNELS = {"png": "stored without loss", "q75": "JPEG 75", "in_pdf": "as in a PDF"}
 AIM = {"png": 0.995, "q75": 0.97, "in_pdf": 0.95}
 LEAST = {"png": 0.95, "q75": 0.90, "in_pdf": 0.88}
-_PAIRED = {"packs": ("genuine_small", "packs_test"), "reconstructed": ("genuine", "reconstructed")}
+_KINDS = {
+    "packs": ("genuine_small", "packs_test", ""),
+    "reconstructed": ("genuine", "reconstructed", ""),
+    "translated": ("genuine_small", "remade", "translation"),
+    "untrained": ("genuine_small", "remade", "untrained"),
+    "transplanted": ("genuine_small", "remade", "inpaint"),
+}
+"""Genuine set, made set and the family to take of it, all when empty."""
+
+_COUNTED = ("packs", "reconstructed", "translated")
 _LABELS = {
-    ("packs", "seen"): "generators trained on test sources, kinds seen in training",
-    ("packs", "held_out"): "generators trained on test sources, kinds held out",
-    ("reconstructed", "seen"): "reconstructions, decoders seen in training",
-    ("reconstructed", "held_out"): "reconstructions, decoders held out",
-    ("reconstructed", "faithful"): "reconstructions, faithful decoders, not trained on",
+    "packs": "generators trained on test sources",
+    "reconstructed": "reconstructions",
+    "translated": "translations",
+    "untrained": "untrained decoders",
+    "transplanted": "40 to 90 % replaced, latents of another picture",
+}
+_GROUPS = {
+    "seen": "seen in training",
+    "held_out": "held out",
+    "faithful": "faithful decoders, not trained on",
 }
 _WORST = 24
 _POINTS = 200
@@ -48,13 +63,15 @@ def measure(context: Context) -> Result:
     lab = Lab(context)
     settings = context.recipe.evaluation
     rows, curves, makers, swap = [], {}, [], []
-    for kind, (genuine_name, made_name) in _PAIRED.items():
-        genuine, made = lab.panels(genuine_name), lab.panels(made_name)
+    for kind, (genuine_name, made_name, family) in _KINDS.items():
+        genuine, every = lab.panels(genuine_name), lab.panels(made_name)
+        chosen = np.array([family in ("", family_of(p.decoder)) for p in every], bool)
+        made = [p for p, used in zip(every, chosen, strict=True) if used]
         if not genuine or not made:
             continue
         sources = [p.source for p in genuine]
         masks = group_masks(context, made)
-        both = {c: (lab.measured(genuine_name, c), lab.measured(made_name, c)) for c in CHANNELS}
+        both = {c: (lab.measured(genuine_name, c), lab.measured(made_name, c).where(chosen)) for c in CHANNELS}
         for group, mask in masks.items():
             owners = [p.source for p, used in zip(made, mask, strict=True) if used]
             for channel, (on_genuine, on_made) in both.items():
@@ -62,7 +79,7 @@ def measure(context: Context) -> Result:
                     continue
                 row = ranking(on_genuine, sources, on_made.where(mask), owners, settings.resamples, context.recipe.seed)
                 rows.append({"kind": kind, "group": group, "channel": channel, **row})
-                if group == "seen":
+                if group == "seen" and kind in _COUNTED:
                     curves[f"{kind}, {CHANNELS[channel]}"] = _curve(on_genuine, on_made.where(mask))
         makers += _by_maker(kind, made, both)
         png, q75 = both["png"], both["q75"]
@@ -113,7 +130,8 @@ def _by_maker(kind: str, made: list[Panel], both: dict[str, tuple[Measured, Meas
 def _verdict(rows: list[dict[str, Any]]) -> Result:
     worst = {}
     for channel in CHANNELS:
-        seen = [row for row in rows if row["channel"] == channel and row["group"] == "seen"]
+        counted = [row for row in rows if row["channel"] == channel and row["kind"] in _COUNTED]
+        seen = [row for row in counted if row["group"] == "seen"]
         if seen:
             worst[channel] = min(seen, key=lambda row: row["auc"])
     if not worst:
@@ -149,7 +167,8 @@ def render(result: Result) -> list[str]:
     if "not_measured" in result:
         return [f"Not measured: {result['not_measured']}."]
     lines = [HEAD, RULE]
-    lines += [line(_LABELS[row["kind"], row["group"]], CHANNELS[row["channel"]], row) for row in result["rows"]]
+    for row in result["rows"]:
+        lines.append(line(f"{_LABELS[row['kind']]}, {_GROUPS[row['group']]}", CHANNELS[row["channel"]], row))
     lines += [
         "",
         "AUC intervals: bootstrap over sources; generated crops are drawn one by one. TPR at a false-positive rate: "
