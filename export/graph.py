@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def _body_5k(maker: GraphMaker, folded: FoldedNpr5k, precision: str) -> str:
 def _body_64k(maker: GraphMaker, folded: FoldedNpr64k, precision: str) -> str:
     x, root = maker.root_of_contrast("pixels") if folded.local else ("pixels", "")
     if precision == "fp32":
-        x = maker.relu(maker.conv("first", x, folded.first))
+        x = maker.relu(maker.conv("first", x, _balanced(folded.first)))
     else:
         differences, first = by_differences(folded.first)
         x = maker.relu(maker.conv("first", maker.conv("differences", x, differences), first))
@@ -74,6 +75,20 @@ def _body_64k(maker: GraphMaker, folded: FoldedNpr64k, precision: str) -> str:
         if index == 0:
             x = maker.mean_of_cells(x, "conv0_pooled")
     return x
+
+
+def _balanced(first: FoldedConv) -> FoldedConv:
+    """The first convolution in single precision, its kernels on the grey levels still summing to zero.
+
+    Rounding leaves sums of 1e-8 or so, which 255 grey levels and the gains behind them can turn into 1e-5 logits. The
+    smallest weight of a kernel takes the rest, because it is rounded in the smallest steps.
+    """
+    weight = first.weight.astype(np.float32)
+    for kernel in weight[:, 0]:
+        values = kernel.reshape(-1)
+        smallest = int(np.abs(values).argmin())
+        values[smallest] -= values.sum(dtype=np.float64)
+    return replace(first, weight=weight.astype(np.float64))
 
 
 def finish(maker: GraphMaker, folded: Folded, tile_px: int, precision: str) -> onnx.ModelProto:

@@ -102,6 +102,16 @@ def test_differences_and_a_convolution_equal_the_first_one(network):
         polyphase(first)
 
 
+def test_rounded_kernels_still_sum_to_zero(network):
+    folded = fold(network)
+    graph = build_graph(folded, 64).graph
+    kernels = {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}["first_weight"][:, 0]
+    plain = folded.first.weight[:, 0].astype(np.float32)
+    sums = [np.abs(k.sum((1, 2), dtype=np.float64)).max() for k in (kernels, plain)]
+    assert sums[0] < 0.1 * sums[1]
+    np.testing.assert_allclose(kernels, plain, atol=1e-6 * np.abs(plain).max())
+
+
 @pytest.mark.parametrize("name", ["npr64k", "npr64k_lcn"])
 def test_every_precision_verifies(name, tmp_path):
     """Parity with float64 on textures, noise, dark, bright and constant tiles, and no brightness in any."""
