@@ -7,6 +7,7 @@ where the first was stopped, until the detector, its calibration, the data, the 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -24,7 +25,7 @@ from semscan.training.detector import DetectorRecipe
 from semscan.training.evaluation.lab import GRID, Lab
 from semscan.training.evaluation.page import unreasoned, write_page
 from semscan.training.evaluation.parts import MODULES, Context, Part, Result, load_part
-from semscan.training.evaluation.sets import WORKERS, build_sets, digest_of, inputs_digest
+from semscan.training.evaluation.sets import WORKERS, build_sets, digest_of, set_digests
 from semscan.training.evaluation.summary import summarise
 from semscan.training.packs import FOLDER as PACKS
 from semscan.training.recipe import load_recipe
@@ -78,11 +79,11 @@ def evaluate(
     page = page or target / "detector.md"
     context = Context(recipe, target, root, weights, packs, page.with_suffix(""))
     began = time.monotonic()
-    inputs = inputs_digest(context)
-    build_sets(context, inputs)
+    sizes = build_sets(context)
     judge = Lab(context).judge
     _say(f"{judge.label}; panels are there after {time.monotonic() - began:.0f} s")
     keys = [key for key in sorted(MODULES, key=_length) if not only or key in only]
+    inputs = hashlib.sha256(repr(sorted(set_digests(context).items())).encode()).hexdigest()
     digests = {"inputs": inputs, "model": judge.digest}
     failed = _run(context, [key for key in keys if load_part(key) and not _kept(context, key, digests)], digests)
     stored = {key: told for key in MODULES if (told := _kept(context, key, digests))}
@@ -92,7 +93,7 @@ def evaluate(
         "revision": git_revision(),
         "command": f"semscan evaluate {recipe_path.stem}",
         "seconds": {key: told["seconds"] for key, told in stored.items()},
-        "sizes": json.loads((context.folder / "sets" / f"{inputs[:12]}.json").read_text(encoding="utf-8")),
+        "sizes": sizes,
     }
     page.parent.mkdir(parents=True, exist_ok=True)
     write_page(page, about, results)
@@ -119,7 +120,7 @@ def _kept(context: Context, key: str, digests: dict[str, str]) -> dict[str, Any]
     if part is None or not path.is_file():
         return None
     told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return told if told["depends_on"] == _depends_on(context, part, digests) else None
+    return told if told.get("depends_on") == _depends_on(context, part, digests) else None
 
 
 def _depends_on(context: Context, part: Part, digests: dict[str, str]) -> dict[str, str]:

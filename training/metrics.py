@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from semscan.engine import intervals
 
@@ -87,9 +87,7 @@ def average_precision(genuine: Floats, made: Floats) -> float:
 def roc(genuine: Floats, made: Floats) -> tuple[Floats, Floats]:
     """False- and true-positive rates at every threshold, from (0, 0) to (1, 1)."""
     thresholds = np.unique(np.concatenate([genuine, made]))[::-1]
-    above = [
-        np.searchsorted(np.sort(-scores), -thresholds, side="right") / len(scores) for scores in (genuine, made)
-    ]
+    above = [np.searchsorted(np.sort(-scores), -thresholds, side="right") / len(scores) for scores in (genuine, made)]
     fpr, tpr = (np.concatenate([[0.0], rate]) for rate in above)
     return fpr, tpr
 
@@ -99,7 +97,7 @@ def supports(n: int, rate: float) -> bool:
     return int(np.floor(rate * n)) >= 1
 
 
-def rate_interval(hits: Sequence[bool], sources: Sequence[str], resamples: int, seed: int) -> tuple[float, float]:
+def rate_interval(hits: ArrayLike, sources: Sequence[str], resamples: int, seed: int) -> tuple[float, float]:
     """Two-sided 95 % percentile interval of a share from a bootstrap over sources."""
     names = sorted(set(sources))
     index = np.array([names.index(source) for source in sources])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from semscan.training.evaluation.lab import Lab
@@ -20,7 +22,7 @@ def measure(context: Context) -> Result:
     if not panels:
         return not_measured("the test split holds no genuine panels")
     sources = [panel.source for panel in panels]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in ("png", *BENIGN):
         measured = lab.measured("genuine", name)
         rows.append(

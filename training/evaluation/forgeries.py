@@ -44,7 +44,9 @@ class Forgery:
 def untouched(panels: Sequence[Panel], count: int) -> list[Panel]:
     """Panels large enough, spread over the list, cut to the size that is changed."""
     large = [p for p in panels if min(p.grey.shape) >= SIDE_PX]
-    chosen = np.unique(np.linspace(0, len(large) - 1, min(count, len(large))).astype(int)) if large else []
+    if not large:
+        return []
+    chosen = np.unique(np.linspace(0, len(large) - 1, min(count, len(large))).astype(int))
     return [replace(large[i], grey=np.ascontiguousarray(large[i].grey[:SIDE_PX, :SIDE_PX])) for i in chosen]
 
 

@@ -53,10 +53,11 @@ def measure_held(context: Context, held: dict[str, Path]) -> list[dict[str, Any]
                 "makers": sorted({panel.decoder for panel, _, _ in made}),
             }
             for channel in CHANNELS:
-                unseen = [
-                    net.logits(cut((send(panel, channel)[0] for panel in panels), lab.judge.tile_px))
+                genuine_cut, made_cut = (
+                    cut((send(panel, channel)[0] for panel in panels), lab.judge.tile_px)
                     for panels in (genuine, [panel for panel, _, _ in made])
-                ]
+                )
+                unseen = net.logits(genuine_cut), net.logits(made_cut)
                 shipped = lab.measured(genuine_name, channel).score
                 of_made = np.array([lab.measured(made_name, channel).score[index] for _, made_name, index in made])
                 sources = [p.source for p in genuine], [p.source for p, _, _ in made]
@@ -70,8 +71,8 @@ def measure_held(context: Context, held: dict[str, Path]) -> list[dict[str, Any]
                         unseen[0], sources[0], unseen[1], sources[1],
                         context.recipe.evaluation.resamples, context.recipe.seed,
                     ),
-                    "tpr_at_5pct_fpr": tpr_at(*unseen, 0.05),
-                    "tpr_at_1pct_fpr": tpr_at(*unseen, 0.01) if supports(len(genuine), 0.01) else None,
+                    "tpr_at_5pct_fpr": tpr_at(unseen[0], unseen[1], 0.05),
+                    "tpr_at_1pct_fpr": tpr_at(unseen[0], unseen[1], 0.01) if supports(len(genuine), 0.01) else None,
                     "auc_shipped": auc(shipped, of_made),
                     "auc_smoothness": max(auc(*rough), 1 - auc(*rough)),
                 }  # fmt: skip

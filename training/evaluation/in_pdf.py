@@ -79,7 +79,7 @@ def measure(context: Context) -> Result:
         folder = Path(held)
         placed = [p for kind, found in panels.items() for p in _write(kind, found, folder, rng)]
         records = _scan(context, lab.judge, folder)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for one in placed:
         record = _match(one, records)
         rows.append(

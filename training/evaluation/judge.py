@@ -58,8 +58,15 @@ class Measured:
 
     def where(self, mask: NDArray[Any]) -> Measured:
         """Some of the panels."""
-        arrays = (self.logit, self.smoothness, self.score, self.tail, self.bound, self.covered)
-        return Measured(*(a[mask] for a in arrays), self.rate)
+        return Measured(
+            self.logit[mask],
+            self.smoothness[mask],
+            self.score[mask],
+            self.tail[mask],
+            self.bound[mask],
+            self.covered[mask],
+            self.rate,
+        )
 
 
 class Judge:

@@ -64,7 +64,8 @@ class Lab:
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.stem}.{os.getpid()}.npz")
         quality = np.array([-1 if q is None else q for q in told])
-        np.savez(part, logit=raw.logit, smoothness=raw.smoothness, assessed=raw.assessed, quality=quality)
+        assessed = np.ones(len(told), bool) if raw.assessed is None else raw.assessed
+        np.savez(part, logit=raw.logit, smoothness=raw.smoothness, assessed=assessed, quality=quality)
         part.replace(path)
         return self.judge.rejudge(raw, told)
 

@@ -37,7 +37,7 @@ def measure(context: Context) -> Result:
         if pictures:
             details = [details_of(p, _WHOLE, 9) for p in pictures]
             seen[split] = np.stack([difference_hash(p) for p in pictures]), np.stack(details)
-    pairs = []
+    pairs: list[dict[str, Any]] = []
     for one, other in combinations(seen, 2):
         apart = (seen[one][0][:, None] != seen[other][0][None]).sum(2)
         likeness = np.abs(seen[one][1] @ seen[other][1].T)
@@ -55,7 +55,7 @@ def measure(context: Context) -> Result:
             }
         )
     grid = np.concatenate([np.empty((0, _TILE**2)), *(small_tiles(p.grey) for p in load_set(context, "genuine"))])
-    packs = []
+    packs: list[dict[str, Any]] = []
     for name, made in sorted(_tiles_of_packs(context).items()):
         alike = np.abs(made @ grid.T).max(1) if len(grid) and len(made) else np.zeros(1)
         packs.append(
@@ -82,7 +82,8 @@ def details_of(grey: NDArray[np.uint8], side: int, around: int) -> NDArray[np.fl
     small = np.asarray(Image.fromarray(np.ascontiguousarray(grey)).resize((side, side), Image.Resampling.BOX), float)
     details = small - uniform_filter(small, around, mode="mirror")
     length = float(np.linalg.norm(details))
-    return (details / length if details.std() > 1 else np.zeros_like(details)).ravel()
+    found: NDArray[np.float64] = (details / length if details.std() > 1 else np.zeros_like(details)).ravel()
+    return found
 
 
 def small_tiles(grey: NDArray[np.uint8], tile_px: int = 64) -> NDArray[np.float64]:

@@ -42,8 +42,8 @@ def measure(context: Context) -> Result:
         net = Network(path, lab.judge.tile_px)
         parameters[net.name] = net.parameters
         row: dict[str, Any] = {"file": path.name}
-        for (kind, channel), (genuine, made) in sent.items():
-            scores = net.logits(genuine), net.logits(made)
+        for (kind, channel), cuts in sent.items():
+            scores = net.logits(cuts[0]), net.logits(cuts[1])
             row[f"{kind}/{channel}"] = {"auc": auc(*scores), "tpr_at_5pct_fpr": tpr_at(*scores, 0.05)}
         seeds[net.name].append(row)
     sizes = {f"{kind}/{channel}": [len(side) for side in both] for (kind, channel), both in sent.items()}

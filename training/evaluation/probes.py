@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def _halves(lab: Lab, genuine: list[Panel]) -> dict[str, str]:
 
 def _turned(lab: Lab, genuine: list[Panel], made: list[Panel]) -> list[dict[str, str]]:
     """Polarity, mirror and rotation change neither what is genuine nor what was made."""
-    changes = {
+    changes: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
         "as they are": lambda g: g,
         "inverted": lambda g: 255 - g,
         "turned by 90 degrees": lambda g: np.ascontiguousarray(np.rot90(g)),
@@ -141,7 +142,7 @@ def permuted_auc(genuine: list[Panel], made: list[Panel], seed: int) -> float:
         tiles = torch.from_numpy(np.stack([_crop(learned[i].grey, rng) for i in chosen])[:, None])
         loss = F.binary_cross_entropy_with_logits(net(tiles), torch.from_numpy(labels[chosen]))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     net.eval()
     with torch.inference_mode():

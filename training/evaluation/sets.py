@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,13 +84,18 @@ def find_decoders(context: Context) -> dict[str, Path]:
     return {f"{run.name}/{path.stem}": path for run in runs for path in sorted(run.glob("*.pt"))}
 
 
-def inputs_digest(context: Context) -> str:
-    """Tells the panels of one state of data, packs, decoders and settings from those of any other."""
-    digest = hashlib.sha256(repr((context.recipe.evaluation, SMALL_PX, CROPS, PER_PACK, PER_MAKER)).encode())
-    digest.update(repr([m.sha256 for m in list_micrographs(context.root, ["test"])]).encode())
-    files = [*list_packs(context.packs), *list_packs(context.packs / "test"), *find_decoders(context).values()]
-    files += _translators(context)
-    return digest_of(files, digest.digest())
+def set_digests(context: Context) -> dict[str, str]:
+    """What each set is made of, as a digest that changes with the data, packs, decoders and settings it depends on."""
+    base = hashlib.sha256(repr((context.recipe.evaluation, SMALL_PX, CROPS, PER_PACK, PER_MAKER)).encode())
+    base.update(repr([m.sha256 for m in list_micrographs(context.root, ["test"])]).encode())
+    decoders = list(find_decoders(context).values())
+    files = {
+        "reconstructed": decoders,
+        "packs_test": list(list_packs(context.packs / "test")),
+        "packs_train": list(list_packs(context.packs)),
+        "remade": [*decoders, *_translators(context)],
+    }
+    return {name: digest_of(files.get(name, []), base.digest()) for name in SETS}
 
 
 def digest_of(files: Sequence[Path], begin: bytes = b"") -> str:
@@ -100,38 +106,51 @@ def digest_of(files: Sequence[Path], begin: bytes = b"") -> str:
     return digest.hexdigest()
 
 
-def build_sets(context: Context, digest: str) -> None:
-    """Make the sets that are not there yet."""
-    if (context.folder / "sets" / f"{digest[:12]}.json").is_file():
-        return
-    genuine = genuine_panels(context.root, "test", context.recipe.evaluation.panels_per_source)
-    small = list(_crops(genuine))
-    found = {
-        "genuine": genuine,
-        "reconstructed": _reconstruct(genuine, find_decoders(context), context.recipe.evaluation.fakes_per_panel),
-        "genuine_small": small,
-        "packs_test": list(_from_packs(context.packs / "test", small)),
-        "packs_train": list(_from_packs(context.packs, small)),
-        "remade": list(_remade(context, small)),
-    }
-    for name, panels in found.items():
-        save_panels(panels, context.folder / "sets" / f"{name}.npz")
-    for old in (context.folder / "sets").glob("*.json"):
-        old.unlink()
-    sizes = json.dumps({name: len(panels) for name, panels in found.items()})
-    (context.folder / "sets" / f"{digest[:12]}.json").write_text(sizes + "\n", encoding="utf-8")
+def build_sets(context: Context) -> dict[str, int]:
+    """Make the sets that are not there yet, or not of what there is now; returns the number of panels in each."""
+    sizes = {}
+    for name, digest in set_digests(context).items():
+        path = _path(context, name)
+        about = path.with_suffix(".json")
+        told = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
+        if told.get("digest") != digest or not path.is_file():
+            panels = _build(context, name)
+            save_panels(panels, path)
+            told = {"digest": digest, "panels": len(panels)}
+            about.write_text(json.dumps(told) + "\n", encoding="utf-8")
+        sizes[name] = int(told["panels"])
+    return sizes
+
+
+def _build(context: Context, name: str) -> list[Panel]:
+    """One set; those that it is made from come before it in :data:`SETS`."""
+    settings = context.recipe.evaluation
+    if name == "genuine":
+        return genuine_panels(context.root, "test", settings.panels_per_source)
+    if name == "reconstructed":
+        return _reconstruct(load_set(context, "genuine"), find_decoders(context), settings.fakes_per_panel)
+    if name == "genuine_small":
+        return list(_crops(load_set(context, "genuine")))
+    small = load_set(context, "genuine_small")
+    if name == "remade":
+        return list(_remade(context, small))
+    return list(_from_packs(context.packs / "test" if name == "packs_test" else context.packs, small))
 
 
 def load_set(context: Context, name: str) -> list[Panel]:
     """One of :data:`SETS`."""
-    return load_panels(context.folder / "sets" / f"{name}.npz")
+    return load_panels(_path(context, name))
+
+
+def _path(context: Context, name: str) -> Path:
+    return context.folder / "sets" / f"{name}.npz"
 
 
 def save_panels(panels: list[Panel], path: Path) -> None:
     """Write panels; they are read again without unpickling anything."""
     path.parent.mkdir(parents=True, exist_ok=True)
     told = [[p.source, p.seed, p.decoder, p.tables, p.licence, p.name] for p in panels]
-    arrays = {f"p{index}": panel.grey for index, panel in enumerate(panels)}
+    arrays: dict[str, Any] = {f"p{index}": panel.grey for index, panel in enumerate(panels)}
     part = path.with_suffix(".part.npz")
     np.savez(part, about=np.frombuffer(json.dumps(told).encode(), np.uint8), **arrays)
     part.replace(path)

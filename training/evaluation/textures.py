@@ -49,7 +49,7 @@ def quilted(grey: NDArray[np.uint8], rng: np.random.Generator, block_px: int = 3
         for column in range(columns):
             place = np.s_[row * step : row * step + block_px, column * step : column * step + block_px]
             known = weight[place] > 0
-            tried = []
+            tried: list[tuple[float, int, NDArray[np.float64]]] = []
             for _ in range(12):
                 y, x = int(rng.integers(height - block_px + 1)), int(rng.integers(width - block_px + 1))
                 block = grey[y : y + block_px, x : x + block_px].astype(np.float64)
