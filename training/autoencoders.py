@@ -222,13 +222,13 @@ def _step(
     else:
         loss = loss + l1
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
     if with_critic:
         critic_loss = F.relu(1 - critic(real)).mean() + F.relu(1 + critic(made.detach())).mean()
         critic_optimizer.zero_grad(set_to_none=True)
-        critic_loss.backward()
+        torch.autograd.backward(critic_loss)
         critic_optimizer.step()
     return float(loss.detach()), float(critic_loss.detach())
 

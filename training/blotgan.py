@@ -85,7 +85,7 @@ class Blotgan:
         """Several updates of the critic, each on pictures of its own, and one of the generator."""
         batch = self.recipe.training.batch
         distances, penalties = [], []
-        for part in real.split(batch):
+        for part in torch.split(real, batch):
             with torch.no_grad(), self.place.autocast():
                 made = self._make(batch).float()
             with self.place.autocast():
@@ -121,7 +121,8 @@ def gradient_penalty(critic: nn.Module, real: Tensor, made: Tensor) -> Tensor:
     share = torch.rand(len(real), 1, 1, 1, device=real.device)
     between = torch.lerp(made.detach(), real, share).requires_grad_()
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+    penalty: Tensor = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+    return penalty
 
 
 def blot_batches(recipe: BlotRecipe, data: Path | None) -> Batches:
@@ -141,4 +142,4 @@ def blot_batches(recipe: BlotRecipe, data: Path | None) -> Batches:
     return draw
 
 
-SYSTEMS = {"blotgan": System(BlotRecipe, Blotgan, blot_batches, lambda recipe, data: [])}
+SYSTEMS = {"blotgan": System(BlotRecipe, Blotgan, blot_batches)}

@@ -171,6 +171,11 @@ def crop_batches(recipe: Any, data: Path | None) -> Callable[[np.random.Generato
     return lambda rng: pool.draw_as(recipe.data, rng, loop.batch, loop.size_px)
 
 
+def crop_sources(recipe: Any, data: Path | None) -> list[Micrograph]:
+    """The micrographs that :func:`crop_batches` draws from."""
+    return recipe_sources([recipe.data], data)
+
+
 def _load_folder(folder: Path, channels: int) -> CropsPool:
     if not folder.is_dir():
         raise UsageError(f"data.folder = {str(folder)!r} is no folder")

@@ -106,7 +106,8 @@ def generator_losses(
 
 def discriminator_loss(judge: nn.Module, real: Tensor, made: Tensor) -> Tensor:
     """Least squares, halved so that the discriminator learns more slowly than the generator."""
-    return ((judge(real) - 1).square().mean() + judge(made.detach()).square().mean()) / 2
+    loss: Tensor = ((judge(real) - 1).square().mean() + judge(made.detach()).square().mean()) / 2
+    return loss
 
 
 class PicturePool:
@@ -148,7 +149,7 @@ class CycleGan:
         loop = recipe.training
         self.recipe, self.place = recipe, place
         self.variant = "cyclegan with a skip" if recipe.skip else "cyclegan"
-        self.real_shape = (2, loop.batch, loop.channels, loop.size_px, loop.size_px)
+        self.real_shape: tuple[int, ...] = (2, loop.batch, loop.channels, loop.size_px, loop.size_px)
         self.to_a, self.to_b = (
             place.prepare(ResnetGenerator(loop.channels, recipe.width, recipe.blocks, recipe.skip)) for _ in range(2)
         )
@@ -193,7 +194,7 @@ class CycleGan:
             losses = generator_losses(self.to_a, self.to_b, self.judge_a, self.judge_b, real_a, real_b)
             total = losses.adversarial + recipe.cycle_weight * (losses.cycle + recipe.identity_weight * losses.identity)
         self.maker_optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        torch.autograd.backward(total)
         self.maker_optimizer.step()
         for judge in (self.judge_a, self.judge_b):
             judge.requires_grad_(True)
@@ -201,7 +202,7 @@ class CycleGan:
             judged_a = discriminator_loss(self.judge_a, real_a, self.pool_a.exchange(losses.as_a))
             judged_b = discriminator_loss(self.judge_b, real_b, self.pool_b.exchange(losses.as_b))
         self.judge_optimizer.zero_grad(set_to_none=True)
-        (judged_a + judged_b).backward()
+        torch.autograd.backward(judged_a + judged_b)
         self.judge_optimizer.step()
         return {
             "adversarial": losses.adversarial.item(),
@@ -221,7 +222,7 @@ class CycleGan:
         """
         maker = {"a": self.to_a, "b": self.to_b}[to]
         signed = to_signed(pictures, self.place.device)
-        return to_pixels(torch.cat([maker(part) for part in signed.split(16)]))
+        return to_pixels(torch.cat([maker(part) for part in torch.split(signed, 16)]))
 
     def sample(self, count: int, seed: int, size_px: int | None = None) -> NDArray[np.uint8]:
         """See :class:`semscan.training.loop.Trainee`; translations to B of kept pictures of A, repeated if too few.

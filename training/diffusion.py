@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semscan.engine.errors import UsageError
-from semscan.training.crops import DataRecipe, crop_batches
+from semscan.training.crops import DataRecipe, crop_batches, crop_sources
 from semscan.training.loop import LoopRecipe, Stateful, System
 from semscan.training.nets.unet import UNet, UNetSpec
 from semscan.training.pictures import average_into, to_pixels
 from semscan.training.place import Place
-from semscan.training.wide import check_side
+from semscan.training.wide import check_side, in_windows
 
 Predictor = Callable[[Tensor, Tensor], Tensor]
 
@@ -205,10 +205,12 @@ class Denoiser:
         recipe: of ``ddpm`` or ``latent_ddpm``.
         place: where it runs.
         channels: of what is denoised.
+        side: its side in training; what is larger is denoised in windows, see :func:`semscan.training.wide.in_windows`.
         bound: of the clean thing, see :func:`sampler_step`.
     """
 
-    def __init__(self, recipe: Any, place: Place, channels: int, bound: float = 1.0) -> None:
+    def __init__(self, recipe: Any, place: Place, channels: int, side: int, bound: float = 1.0) -> None:
+        self.side = side
         self.recipe, self.place, self.channels, self.bound = recipe, place, channels, bound
         self.unet = UNet(recipe.unet, channels)
         self.slow = copy.deepcopy(self.unet).requires_grad_(False).eval().to(place.device)
@@ -230,7 +232,7 @@ class Denoiser:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.lr * min(1.0, (step + 1) / self.recipe.warm_up)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(self.unet.parameters(), 1.0)
         self.optimizer.step()
         average_into(self.slow, self.unet, min(self.recipe.ema, (step + 1) / (step + 10)))
@@ -247,7 +249,7 @@ class Denoiser:
 
     def predict(self, x: Tensor, at: Tensor) -> Tensor:
         """Noise in a noisy thing, by the averaged network."""
-        return self._predictor(self.slow)(x, at)
+        return in_windows(self._predictor(self.slow), x, at, self.side)
 
     def _predictor(self, net: torch.nn.Module) -> Predictor:
         if not self.recipe.velocity:
@@ -255,7 +257,8 @@ class Denoiser:
 
         def mixed(x: Tensor, at: Tensor) -> Tensor:
             share = self.kept[at][:, None, None, None]
-            return (1 - share).sqrt() * x + share.sqrt() * net(x, at).float()
+            noise: Tensor = (1 - share).sqrt() * x + share.sqrt() * net(x, at).float()
+            return noise
 
         return mixed
 
@@ -266,8 +269,8 @@ class Ddpm:
     def __init__(self, recipe: DdpmRecipe, place: Place) -> None:
         loop = recipe.training
         self.size_px, self.multiple_px = loop.size_px, recipe.unet.side_multiple
-        self.denoiser = Denoiser(recipe, place, loop.channels)
-        self.real_shape = (loop.batch, loop.channels, loop.size_px, loop.size_px)
+        self.denoiser = Denoiser(recipe, place, loop.channels, loop.size_px)
+        self.real_shape: tuple[int, ...] = (loop.batch, loop.channels, loop.size_px, loop.size_px)
 
     def state(self) -> Mapping[str, Stateful]:
         """See :class:`semscan.training.loop.Trainee`."""
@@ -288,4 +291,4 @@ class Ddpm:
         check_side(size_px, self.size_px, self.multiple_px)
 
 
-SYSTEMS = {"ddpm": System(DdpmRecipe, Ddpm, crop_batches)}
+SYSTEMS = {"ddpm": System(DdpmRecipe, Ddpm, crop_batches, crop_sources)}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semscan.training.augment import DiffAugment
-from semscan.training.crops import DataRecipe, crop_batches
+from semscan.training.crops import DataRecipe, crop_batches, crop_sources
 from semscan.training.gan import sample_with, update
 from semscan.training.loop import LoopRecipe, Stateful, System
 from semscan.training.nets.fastgan import FastganDiscriminator, FastganGenerator, second_scale, shrink
@@ -120,4 +120,4 @@ class Fastgan:
         return sample_with(lambda z: self.averaged(z)[0], self.recipe.latent, count, seed, self.place, *sides)
 
 
-SYSTEMS = {"fastgan": System(FastganRecipe, Fastgan, crop_batches)}
+SYSTEMS = {"fastgan": System(FastganRecipe, Fastgan, crop_batches, crop_sources)}

@@ -108,15 +108,17 @@ def measure(
     rough = [np.array([smoothness(tile[0]) for tile in tiles]) for tiles in (trained, made)]
     return Fidelity(
         SUBSTITUTE if lpips is None else LPIPS,
-        *(_nearness(squared_errors(made, genuine)) for genuine in (trained, unseen)),
-        *(_nearness(look(made, genuine)) for genuine in (trained, unseen)),
+        _nearness(squared_errors(made, trained)),
+        _nearness(squared_errors(made, unseen)),
+        _nearness(look(made, trained)),
+        _nearness(look(made, unseen)),
         radial_spectrum(made),
         radial_spectrum(trained),
         1000 * kernel_distance(features[0], features[1]),
         1000 * kernel_distance(features[2], features[1]),
         frechet_distance(features[0], features[1]),
         frechet_distance(features[2], features[1]),
-        auc(*rough),
+        auc(rough[0], rough[1]),
     )
 
 
@@ -124,7 +126,8 @@ def squared_errors(first: Tiles, second: Tiles) -> Floats:
     """Mean squared error in squared grey levels of every pair, [n, m]."""
     a, b = (tiles.reshape(len(tiles), -1).astype(np.float64) for tiles in (first, second))
     pairs = (a * a).sum(1)[:, None] + (b * b).sum(1)[None] - 2 * a @ b.T
-    return np.maximum(pairs, 0) / a.shape[1]
+    errors: Floats = np.maximum(pairs, 0) / a.shape[1]
+    return errors
 
 
 def pyramid_distances(first: Tiles, second: Tiles) -> Floats:
@@ -140,7 +143,7 @@ def lpips_distances(net: Lpips, first: Tiles, second: Tiles) -> Floats:
     here = [(to_signed(t, torch.device("cpu")).expand(-1, 3, -1, -1) - net.shift) / net.scale for t in (first, second)]
     total = torch.zeros(len(first), len(second))
     for stage, linear in zip(net.stages, net.linears, strict=True):
-        here = [torch.cat([stage(part) for part in x.split(16)]) for x in here]
+        here = [torch.cat([stage(part) for part in torch.split(x, 16)]) for x in here]
         area = here[0].shape[2] * here[0].shape[3]
         a, b = ((F.normalize(x, dim=1, eps=1e-10) * (linear.clamp(min=0) / area).sqrt()).flatten(1) for x in here)
         total += torch.cdist(a, b).square()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semscan.engine.errors import UsageError
-from semscan.training.crops import DataRecipe, crop_batches
+from semscan.training.crops import DataRecipe, crop_batches, crop_sources
 from semscan.training.loop import LoopRecipe, Stateful, System, seed_of
 from semscan.training.nets.dcgan import UPSAMPLERS, DcganDiscriminator, DcganGenerator
 from semscan.training.pictures import to_pixels
@@ -111,7 +111,7 @@ class Dcgan:
 def update(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     """One step of an optimiser that has seen no other gradients than those of ``loss``."""
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    torch.autograd.backward(loss)
     optimizer.step()
 
 
@@ -154,4 +154,4 @@ def sample_with(
     return np.concatenate(parts)[:count]
 
 
-SYSTEMS = {"dcgan": System(DcganRecipe, Dcgan, crop_batches)}
+SYSTEMS = {"dcgan": System(DcganRecipe, Dcgan, crop_batches, crop_sources)}

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from semscan.engine.errors import UsageError
 from semscan.training.autoencoders import load_autoencoder
-from semscan.training.crops import DataRecipe, crop_batches
+from semscan.training.crops import DataRecipe, crop_batches, crop_sources
 from semscan.training.diffusion import Denoiser, check_sampling
 from semscan.training.loop import Batches, LoopRecipe, Stateful, System
 from semscan.training.nets.autoencoders import Autoencoder, AutoencoderSpec
@@ -123,8 +123,8 @@ class LatentDdpm:
         self.space = LatentSpace(spec)
         self.recipe = recipe
         self.space.to(place.device)
-        self.denoiser = Denoiser(recipe, place, spec.latent, BOUND)
-        self.real_shape = (loop.batch, 1, loop.size_px, loop.size_px)
+        self.denoiser = Denoiser(recipe, place, spec.latent, loop.size_px // self.shrinks, BOUND)
+        self.real_shape: tuple[int, ...] = (loop.batch, 1, loop.size_px, loop.size_px)
 
     def state(self) -> Mapping[str, Stateful]:
         """See :class:`semscan.training.loop.Trainee`."""
@@ -144,7 +144,7 @@ class LatentDdpm:
         latent = self.denoiser.draw(count, seed, size_px // self.shrinks)
         with torch.random.fork_rng(devices=[latent.device] if latent.is_cuda else []):
             torch.manual_seed(seed)
-            return to_pixels(torch.cat([self.space.decode(part) for part in latent.split(32)]))
+            return to_pixels(torch.cat([self.space.decode(part) for part in torch.split(latent, 32)]))
 
     def check_side(self, size_px: int) -> None:
         """Raises UsageError where no picture of this side can be made."""
@@ -169,4 +169,4 @@ def _load(recipe: LatentRecipe) -> Autoencoder:
     return model
 
 
-SYSTEMS = {"latent_ddpm": System(LatentRecipe, LatentDdpm, _batches)}
+SYSTEMS = {"latent_ddpm": System(LatentRecipe, LatentDdpm, _batches, crop_sources)}

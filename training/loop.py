@@ -31,7 +31,6 @@ from PIL import Image
 from torch import Tensor
 
 from semscan.engine.errors import SemscanError, UsageError
-from semscan.training.crops import recipe_sources
 from semscan.training.data import Micrograph
 from semscan.training.meter import Meter
 from semscan.training.pictures import grid_of, to_signed
@@ -139,7 +138,7 @@ class System:
     recipe: type[Any]
     build: Callable[[Any, Place], Trainee]
     batches: Callable[[Any, Path | None], Batches]
-    sources: Callable[[Any, Path | None], list[Micrograph]] = lambda recipe, data: recipe_sources([recipe.data], data)
+    sources: Callable[[Any, Path | None], list[Micrograph]] = lambda recipe, data: []
 
 
 def train(

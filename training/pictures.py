@@ -39,5 +39,5 @@ def average_into(slow: nn.Module, fast: nn.Module, decay: float) -> None:
     """Exponential moving average of weights; counters and batch statistics are copied."""
     for averaged, latest in zip(slow.parameters(), fast.parameters(), strict=True):
         averaged.lerp_(latest, 1 - decay)
-    for averaged, latest in zip(slow.buffers(), fast.buffers(), strict=True):
-        averaged.copy_(latest)
+    for kept, newest in zip(slow.buffers(), fast.buffers(), strict=True):
+        kept.copy_(newest)

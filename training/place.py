@@ -33,7 +33,7 @@ class Place:
         """
         module.to(self.device)
         if self.device.type == "cuda":
-            module.to(memory_format=torch.channels_last)
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
             if self.compile and not differentiated_twice:
                 module.compile()
         return module

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from semscan.engine.errors import UsageError
 from semscan.training.ada import AdaAugment, AdaController
-from semscan.training.crops import DataRecipe, crop_batches
+from semscan.training.crops import DataRecipe, crop_batches, crop_sources
 from semscan.training.gan import sample_with, update
 from semscan.training.loop import LoopRecipe, Stateful, System
 from semscan.training.nets.stylegan2 import StyleDiscriminator, StyleGenerator
@@ -201,4 +201,4 @@ def path_lengths(pictures: Tensor, ws: Tensor) -> Tensor:
     return gradient.square().sum(2).mean(1).sqrt()
 
 
-SYSTEMS = {"stylegan2_ada": System(StyleRecipe, Stylegan2, crop_batches)}
+SYSTEMS = {"stylegan2_ada": System(StyleRecipe, Stylegan2, crop_batches, crop_sources)}

@@ -2,13 +2,20 @@
 
 Beyond its first layer a convolutional generator does not know how large its picture is. So a grid of latent vectors,
 one for each cell of the size trained on, takes the place of the single one, and the layers after it grow a larger
-picture over the cells' borders as they grow a small one inside. There is no cut at a cell's border, but the
-content changes there, and cells that differ much show as rounded squares. Sharing part of the latent vector makes that
-rarer. What a single small picture shows comes several times. The outermost cells see the zeros beyond the border as the small picture does; what they would add
-beyond the size asked for is cut off evenly on both sides.
+picture over the cells' borders as they grow a small one inside. There is no cut at a cell's border, but the content
+changes there, and cells that differ much show as rounded squares; that they share part of their latent vector makes
+this rarer. The outermost cells see the zeros beyond the border as the small picture does; what they would add beyond
+the size asked for is cut off evenly on both sides.
+
+A diffusion model normalises and attends over its whole picture, and in a larger one it settles for flat grey. So it
+sees a larger picture through overlapping windows of the side trained on, whose answers are averaged at every step
+(Bar-Tal et al., arXiv 2302.08113).
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -59,10 +66,38 @@ def latent_cells(count: int, latent: int, size_px: int, trained_px: int) -> Tens
     if size_px == trained_px:
         return shared
     own = torch.randn(count, latent, cells, cells)
-    return SHARED**0.5 * shared[:, :, None, None] + (1 - SHARED) ** 0.5 * own
+    return math.sqrt(SHARED) * shared[:, :, None, None] + math.sqrt(1 - SHARED) * own
 
 
 def cut(pictures: Tensor, size_px: int) -> Tensor:
     """The middle [n, C, size, size] of pictures [n, C, h, w] that are at least as large."""
     top = (pictures.shape[-1] - size_px) // 2 // MULTIPLE_PX * MULTIPLE_PX
-    return pictures[:, :, top : top + size_px, top : top + size_px]
+    middle: Tensor = pictures[:, :, top : top + size_px, top : top + size_px]
+    return middle
+
+
+def in_windows(predict: Callable[[Tensor, Tensor], Tensor], x: Tensor, at: Tensor, side: int) -> Tensor:
+    """Noise predicted in overlapping windows, averaged with weights that fall towards each window's border.
+
+    Args:
+        predict: from float [n, c, side, side] and int64 [n] to the noise.
+        x: float [n, c, h, h], h at least ``side``.
+        at: int64 [n], time steps.
+        side: of a window, a multiple of 4; windows begin at multiples of a quarter of it and at the far border.
+
+    Returns:
+        like ``x``.
+    """
+    if x.shape[-1] <= side:
+        return predict(x, at)
+    last = x.shape[-1] - side
+    firsts = [*range(0, last, 3 * side // 4), last]
+    ramp = torch.minimum(torch.arange(1, side + 1), torch.arange(side, 0, -1)).to(x)
+    weight = ramp[:, None] * ramp[None]
+    total, weights = torch.zeros_like(x), x.new_zeros(x.shape[-2:])
+    for top in firsts:
+        for left in firsts:
+            here = (..., slice(top, top + side), slice(left, left + side))
+            total[here] += weight * predict(x[here], at)
+            weights[here] += weight
+    return total / weights

@@ -107,6 +107,21 @@ def test_inside_a_wide_picture_of_equal_cells_there_is_no_cut():
     assert not torch.allclose(picture[:32, :32], picture[32:64, 32:64])
 
 
+def test_a_wide_noise_is_predicted_in_windows_that_see_what_was_trained_on():
+    seen, x, at = [], torch.randn(2, 1, 80, 80), torch.zeros(2, dtype=torch.int64)
+
+    def constant(window, at):
+        seen.append(window.shape[2:])
+        return torch.full_like(window, float(len(seen)))
+
+    made = wide.in_windows(constant, x, at, 32)
+    assert set(seen) == {(32, 32)} and len(seen) == 9
+    assert made.min() == 1 and made.max() == 9  # a corner belongs to one window
+    assert made.diff(dim=3).abs().max() < 0.4  # from one window to the next without a step
+    torch.testing.assert_close(wide.in_windows(lambda window, at: 2 * window, x, at, 32), 2 * x)
+    assert wide.in_windows(constant, x[..., :32, :32], at, 32).unique().tolist() == [10]
+
+
 def test_latent_vectors_of_cells_are_normal_and_share_a_part():
     torch.manual_seed(0)
     z = wide.latent_cells(400, 16, 160, 64)
