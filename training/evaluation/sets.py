@@ -132,6 +132,8 @@ def _build(context: Context, name: str) -> list[Panel]:
     if name == "genuine_small":
         return list(_crops(load_set(context, "genuine")))
     small = load_set(context, "genuine_small")
+    # In a random order, so that few packs do not take their partners, and the JPEG history of these, of few sources.
+    small = [small[i] for i in np.random.default_rng(5).permutation(len(small))]
     if name == "remade":
         return list(_remade(context, small))
     return list(_from_packs(context.packs / "test" if name == "packs_test" else context.packs, small))
@@ -177,8 +179,6 @@ def _crops(genuine: list[Panel]) -> Iterator[Panel]:
 
 def _from_packs(folder: Path, partners: list[Panel]) -> Iterator[Panel]:
     """Crops of the packs of a folder whose tiles are large enough for one of the detector's tiles."""
-    # In a random order, so that few packs do not take their partners, and the JPEG history of these, of few sources.
-    partners = [partners[i] for i in np.random.default_rng(5).permutation(len(partners))]
     turn = 0
     for path in list_packs(folder):
         pack = read_pack(path)
