@@ -24,7 +24,7 @@ THEIRS = {
     "engine": {"numpy", "PIL", "pymupdf"},
     "engine.backends": {"numpy", "onnxruntime", "openvino", "tensorrt"},
     "export": {"numpy", "onnx", "onnxruntime", "torch"},
-    "training": {"numpy", "PIL", "pymupdf", "onnx", "onnxruntime", "scipy", "sklearn", "torch"},
+    "training": {"numpy", "PIL", "pymupdf", "onnx", "onnxruntime", "scipy", "sklearn", "threadpoolctl", "torch"},
     "cli": {"click", "numpy", "PIL"},
 }
 
