@@ -164,7 +164,10 @@ def report(found: OwnReference, counted: ArchiveCount, bundle: Bundle, output: s
         lines.append(f"Not counted: {why}.")
     if found.merged:
         lines.append(f"{count(found.merged, 'document')} share an image, a DOI or all bytes with another: one source.")
-    if found.single_images > len(counted.found):
+    missing = len(counted.listed) - len(counted.found)
+    if missing:
+        lines.append(f"{count(missing, 'file')} of the list of sources {'was' if missing == 1 else 'were'} not read.")
+    if found.single_images:
         lines.append(
             f"{found.single_images:,} sources are single image files. If several come from one paper or specimen, the "
             "rates below promise too much: say so with --sources."
@@ -172,8 +175,7 @@ def report(found: OwnReference, counted: ArchiveCount, bundle: Bundle, output: s
     lines += ["", "  STRATUM    PANELS  SOURCES  SMALLEST RATE"]
     for name, held in found.sources.items():
         kept = calibration.strata.get(name)
-        rate = smallest_rate(held)
-        words = "none" if rate is None else f"{100 * rate:g} %"
+        words = f"{100 * (smallest_rate(held) or found.rate):g} %"
         if kept is None:
             words = f"left out: {100 * found.rate:g} % needs {sources_needed(found.rate):,} sources"
         lines.append(f"  {name:9}  {found.panels[name]:6,}  {held:7,}  {words}")
@@ -185,7 +187,8 @@ def report(found: OwnReference, counted: ArchiveCount, bundle: Bundle, output: s
         page, figure, letter = where(panel)
         score = plain_number(panel.score or 0.0)
         lines.append(f"  {printable(path)}   page {page}   {printable(figure)} {letter}   score {score}")
-    return [*lines, "", f"{output} written; semscan --calibration {output} PAPER uses it."]
+    option = "" if calibration.supported_rate() else f" --fpr {rate:g}"
+    return [*lines, "", f"{output} written; semscan --calibration {output}{option} PAPER uses it."]
 
 
 def smallest_rate(sources: int) -> float | None:

@@ -110,7 +110,7 @@ def report(results: dict[str, Any], manifest: str) -> list[str]:
             why = ", ".join(f"{reason_words(reason)} {number:,}" for reason, number in held["not_assessed"].items())
             lines.append(f"Not assessed, labelled {label}: {why}.")
     if results["not_read"]:
-        lines.append(f"Not read: {len(results['not_read']):,} files.")
+        lines.append(f"Not read, or not to the end: {len(results['not_read']):,} documents.")
     if results["same_file_again"]:
         lines.append(f"{results['same_file_again']:,} files are copies of others and were counted once.")
     sources = labels["genuine"]["assessed_sources"]

@@ -217,7 +217,7 @@ def _run_lines(run: RunRecord, style: Style) -> list[str]:
     where = "offline" if run.offline else "uses the network"
     runtime = f"{run.device}, {run.backend} {run.precision}"
     model = f"model {run.model.id} (sha256 {run.model.sha256[:8]})"
-    head = f"{style.strong(f'{run.tool.name} {run.tool.version}')}   {model}   {runtime}   {where}"
+    head = f"{style.strong(f'{run.tool.name} {run.tool.version}')}   {printable(model)}   {runtime}   {where}"
     rate = float(run.policy["fpr_per_panel"])
     calibration = run.calibration
     reference = f"{wording.count(calibration.n, 'panel')} from {wording.count(calibration.sources, 'source')}"
@@ -230,9 +230,8 @@ def _run_lines(run: RunRecord, style: Style) -> list[str]:
     smallest = wording.smallest_rate(calibration.sources)
     if smallest > 0.01:
         meaning += f" The reference is thin: it supports no rate below {wording.one_in(smallest)}."
-    lines = [head, *wrapped(meaning, style, indent="")]
-    caution = run.model.caution or wording.CAUTIONS.get(run.model.id)
-    if caution:
+    lines = [head, *wrapped(printable(meaning), style, indent="")]
+    if caution := run.model.caution:
         lines += wrapped(printable(f"{caution} Its card: semscan models info {run.model.id}"), style, indent="")
     return lines
 

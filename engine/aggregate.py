@@ -92,17 +92,17 @@ def scored(
     )
 
 
-def outside_reference(stratum: str, smoothness: float, model: str, calibration: Calibration) -> str | None:
+def outside_reference(stratum: str, smoothness: float, whose: str, calibration: Calibration) -> str | None:
     """Why the calibration holds no genuine panel like this one, if so.
 
     Args:
         stratum: name of the panel's stratum.
         smoothness: of the panel.
-        model: name of the model, for the reason.
+        whose: name of the model or of the calibration, for the reason.
         calibration: the reference.
     """
     if stratum not in calibration.strata:
-        return f"{model} has no genuine reference panels of stratum {stratum}"
+        return f"{whose} has no genuine reference panels of stratum {stratum}"
     line = calibration.smoothness
     if line.covers(smoothness):
         return None

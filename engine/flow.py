@@ -152,7 +152,8 @@ class Flow:
         if record.panel_id in document.panels:
             return  # ids are unique; a worker that was taken over may not confuse the counting
         self._stats.panels += 1
-        reference = self._bundle.id, self._bundle.calibration
+        calibration = self._bundle.calibration
+        reference = self._bundle.id if self._options.calibration is None else calibration.id, calibration
         if found.tiles is not None and (why := outside_reference(found.stratum, found.smoothness, *reference)):
             record = replace(record, status="not_assessed", reason=Reason.BELOW_QUALITY_FLOOR, detail=why, tiles=None)
         document.panels[record.panel_id] = record

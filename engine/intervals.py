@@ -18,6 +18,9 @@ _HALVINGS = 50
 _MOST_TERMS = 2000
 _TINY = 1e-300
 
+_MOST_SOURCES = 2.0**53
+"""Rates next to nothing need more than can be counted."""
+
 
 def clopper_pearson(k: ArrayLike, n: float, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """Two-sided interval of a rate.
@@ -52,7 +55,7 @@ def sources_needed(rate: float, confidence: float = 0.95) -> int:
     >>> sources_needed(0.05), sources_needed(0.01), sources_needed(0.001)
     (59, 299, 2995)
     """
-    return math.ceil(math.log(1 - confidence) / math.log1p(-rate) - 1e-9)
+    return math.ceil(min(math.log(1 - confidence) / math.log1p(-rate) - 1e-9, _MOST_SOURCES))
 
 
 def beta_quantile(share: float, a: ArrayLike, b: ArrayLike) -> Floats:

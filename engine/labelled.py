@@ -1,14 +1,15 @@
 """How a scan does on files whose origin somebody knows: rates with intervals, by source and by stratum.
 
 The rates are those at the threshold that a scan uses, not at one chosen on these files. Panels that are not assessed
-are counted apart: they are neither flagged nor cleared. The labels are the user's; nothing here checks them.
+are counted apart: they are neither flagged nor cleared. The labels are the user's; nothing here checks them. Sources
+that are no independent witnesses, see :mod:`semscan.engine.witnesses`, are one where intervals are drawn over sources.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from semscan.engine.intervals import clopper_pearson, sources_needed
 from semscan.engine.manifest import LABELS, LEAST_SOURCES, Labelled
 from semscan.engine.ownarchive import document_key
 from semscan.engine.records import DocumentRecord, NoticeRecord, PanelRecord, Record, RunRecord, to_jsonable
+from semscan.engine.witnesses import Witnesses
 
 SCHEMA = "semscan-eval/1"
 RESAMPLES = 1000
@@ -52,6 +54,7 @@ class Trial:
     _failed: list[str] = field(default_factory=list)
     _labels: dict[str, Labelled] = field(default_factory=dict)
     _seen: dict[str, Labelled] = field(default_factory=dict)
+    _witnesses: Witnesses = field(default_factory=Witnesses)
     _row: Labelled | None = None
     _again: int = 0
 
@@ -71,7 +74,10 @@ class Trial:
         elif isinstance(record, PanelRecord) and self._row is not None:
             if record.status == "assessed" and record.score is not None and record.reference is not None:
                 stratum, flagged = record.reference.stratum, record.level == "look"
-                self._panels.append(_Panel(self._row.label, self._row.source, stratum, record.score, flagged))
+                own = _own(self._row)
+                self._panels.append(_Panel(self._row.label, own, stratum, record.score, flagged))
+                if record.image is not None:
+                    self._witnesses.holds(own, record.image)
             elif record.reason is not None:
                 self._unassessed[self._row.label][str(record.reason)] += 1
         elif isinstance(record, NoticeRecord) and record.severity == "error":
@@ -82,15 +88,20 @@ class Trial:
         row = self._labels.get(document_key(record).partition("!")[0]) or self._labels.get(document_key(record))
         if row is None or record.status == "failed":
             return None
-        before = self._seen.setdefault(record.doc_id, row)
+        if record.counts.assessed:
+            self._witnesses.saw(_own(row), record)
+        self._read[row.label] += 1
+        before = self._seen.get(record.doc_id)
+        if before is None:
+            self._seen[record.doc_id] = row
+            return row
         if before.label != row.label:
             raise UsageError(
-                f"{before.path} and {row.path} are the same file under both labels",
+                "{} and {} are the same file under both labels".format(*sorted((before.path, row.path))),
                 "correct the manifest",
             )
-        self._read[row.label] += 1
-        self._again += before is not row
-        return row if before is row else None
+        self._again += 1
+        return None
 
     def results(self) -> dict[str, Any]:
         """All measurements, ready for JSON.
@@ -100,19 +111,20 @@ class Trial:
         """
         run = self._run
         assert run is not None
+        panels = [replace(panel, source=self._witnesses.source(panel.source)) for panel in self._panels]
         for label in LABELS:
-            held = {panel.source for panel in self._panels if panel.label == label}
+            held = {panel.source for panel in panels if panel.label == label}
             if len(held) < LEAST_SOURCES:
-                why = ", ".join(f"{reason} {count}" for reason, count in self._unassessed[label].most_common(4))
+                why = ", ".join(f"{reason} {count}" for reason, count in self._reasons(label)[:4])
                 raise UsageError(
-                    f"panels of only {len(held)} sources labelled {label} could be assessed"
+                    f"panels of only {len(held)} independent sources labelled {label} could be assessed"
                     + (f"; not assessed: {why}" if why else ""),
                     f"{LEAST_SOURCES} sources of each label are needed at least, and {sources_needed(0.05)} genuine "
                     "ones to state a false-flag rate of 5 %",
                 )
         strata: dict[str, Any] = {}
         for name in STRATA:
-            inside = [panel for panel in self._panels if panel.stratum == name]
+            inside = [panel for panel in panels if panel.stratum == name]
             if inside:
                 strata[name] = {**{label: _confusion(inside, label) for label in LABELS}, "auc": _auc(inside)}
         return {
@@ -121,11 +133,11 @@ class Trial:
             "model": to_jsonable(run.model),
             "calibration": to_jsonable(run.calibration),
             "rate": run.policy["fpr_per_panel"],
-            "labels": {label: self._label(label) for label in LABELS},
-            "auc": _auc(self._panels),
+            "labels": {label: self._label(label, panels) for label in LABELS},
+            "auc": _auc(panels),
             "strata": strata,
             "storage_overlap": self._overlap(),
-            "not_read": self._failed,
+            "not_read": sorted(self._failed),
             "same_file_again": self._again,
         }
 
@@ -135,15 +147,23 @@ class Trial:
         shares = [[held[label][name] / held[label].total() for name in STRATA] for label in LABELS]
         return round(float(sum(map(min, *shares))), 4)
 
-    def _label(self, label: str) -> dict[str, Any]:
+    def _reasons(self, label: str) -> list[tuple[str, int]]:
+        """Why panels were not assessed, most frequent first."""
+        return sorted(self._unassessed[label].items(), key=lambda item: (-item[1], item[0]))
+
+    def _label(self, label: str, panels: Sequence[_Panel]) -> dict[str, Any]:
         rows = [row for row in self.rows if row.label == label]
         return {
             "files": len(rows),
             "documents_read": self._read[label],
             "sources": len({row.source for row in rows}),
-            **_confusion(self._panels, label),
-            "not_assessed": dict(self._unassessed[label].most_common()),
+            **_confusion(panels, label),
+            "not_assessed": dict(self._reasons(label)),
         }
+
+
+def _own(row: Labelled) -> str:
+    return f"source {row.source}"
 
 
 def _confusion(panels: Iterable[_Panel], label: str) -> dict[str, Any]:
@@ -163,10 +183,16 @@ def _confusion(panels: Iterable[_Panel], label: str) -> dict[str, Any]:
 
 
 def _bootstrap_rate(hits: NDArray[np.float64], sources: Sequence[str]) -> list[float] | None:
-    """Percentile interval of a share when sources are drawn; ``None`` for fewer than two of them."""
+    """Percentile interval of a share when sources are drawn; ``None`` for fewer than two of them.
+
+    Where all panels agree, every draw does, which shows nothing: then the interval is the exact one with every source
+    as one trial.
+    """
     names, of = np.unique(np.asarray(sources, str), return_inverse=True)
     if len(names) < LEAST_SOURCES:
         return None
+    if hits.min() == hits.max():
+        return [round(float(end), 6) for end in clopper_pearson(hits[0] * len(names), len(names))]
     hit, size = np.bincount(of, hits), np.bincount(of)
     drawn = np.random.default_rng(0).integers(0, len(names), (RESAMPLES, len(names)))
     return _percentiles(hit[drawn].sum(axis=1) / size[drawn].sum(axis=1))
@@ -176,7 +202,8 @@ def _auc(panels: Sequence[_Panel]) -> dict[str, Any] | None:
     """Chance that a panel labelled generated outscores one labelled genuine, with a bootstrap over sources.
 
     Sources are drawn with all of their panels (Field & Welsh, JRSS B 69, 2007): those that hold genuine panels, and
-    those that hold none, separately. ``None`` without panels of both labels.
+    those that hold none, separately. ``None`` without panels of both labels; no interval where one label comes from
+    fewer than :data:`LEAST_SOURCES` sources.
     """
     made = np.array([panel.label == GENERATED for panel in panels], np.bool_)
     if made.all() or not made.any():
@@ -186,9 +213,10 @@ def _auc(panels: Sequence[_Panel]) -> dict[str, Any] | None:
     names, of = np.unique(np.array([panel.source for panel in panels]), return_inverse=True)
     genuine = np.isin(np.arange(len(names)), of[~made])
     groups = [group for group in (np.flatnonzero(genuine), np.flatnonzero(~genuine)) if len(group)]
+    spread = len(names) > LEAST_SOURCES <= min(genuine.sum(), len(np.unique(of[made])))
     rng = np.random.default_rng(0)
     values = []
-    for _ in range(RESAMPLES if len(names) > LEAST_SOURCES else 0):
+    for _ in range(RESAMPLES if spread else 0):
         times = np.bincount(np.concatenate([rng.choice(group, len(group)) for group in groups]), minlength=len(names))
         value = _weighted_auc(rank, made, times[of].astype(np.float64))
         if value is not None:

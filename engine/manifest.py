@@ -7,6 +7,7 @@ with the number of the line, before anything is scanned: a measurement on half a
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def read_manifest(path: Path) -> list[Labelled]:
             raise UsageError(f"{path}, line {number}: the label {label!r:.40} is none", f"use {' or '.join(LABELS)}")
         if "source" in row and not row["source"].strip():
             raise UsageError(f"{path}, line {number}: no source", "name one, or leave the column out")
-        if not Path(file).is_file():
+        if not os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises for a name that is too long
             raise UsageError(f"{path}, line {number}: there is no file {file}", "paths are relative to the manifest")
         if file in at:
             raise UsageError(f"{path}: lines {at[file]} and {number} name the same file", "leave out one of them")
@@ -75,13 +76,15 @@ def read_sources(path: Path) -> dict[str, str]:
     Documents inside an archive are written ``archive.zip!paper.pdf``.
 
     Raises:
-        UsageError: it cannot be read, is empty, a line has no source, or a document is named twice.
+        UsageError: it cannot be read, is empty, a line has no file or no source, or a document has two.
     """
     sources: dict[str, str] = {}
     for number, row in _rows(path, ("file", "source")):
         key, source = _resolved(path, row["file"]), row["source"].strip()
         if not source:
             raise UsageError(f"{path}, line {number}: no source", "name the paper or specimen that the file comes from")
+        if not row["file"].strip():
+            raise UsageError(f"{path}, line {number}: no file", "name the file, or leave out the line")
         if sources.setdefault(key, source) != source:
             raise UsageError(f"{path}, line {number}: {row['file']} has another source above", "leave out one of them")
     return sources
@@ -92,7 +95,7 @@ def _resolved(path: Path, named: str) -> str:
     named = named.replace("\0", "?")
     whole = path.parent / named.strip()
     outer, mark, inner = named.strip().partition("!")
-    if not mark or whole.exists():
+    if not mark or os.path.exists(whole):  # noqa: PTH110 - as above
         return os.path.realpath(whole)
     return os.path.realpath(path.parent / outer) + mark + inner
 
@@ -112,7 +115,7 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, s
         raise UsageError(f"{path} cannot be read: {error.strerror}", how) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text", how) from error
-    reader = csv.reader(text.splitlines(), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip().lower() for name in next(reader, [])]
         missing = [name for name in columns if name not in header]

@@ -1,8 +1,7 @@
 """The genuine reference of a publisher: the scores of its own archive, counted by independent source.
 
-Everything in the archive is taken as genuine; nobody can check that here. A document is a source. Documents that share
-a stored image, a DOI or all of their bytes count as one, because they are no independent witnesses, and so do documents
-that a list of sources puts together.
+Everything in the archive is taken as genuine; nobody can check that here. A document is a source; those that are no
+independent witnesses count as one, see :mod:`semscan.engine.witnesses`.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from semscan.engine.intervals import sources_needed
 from semscan.engine.records import DocumentRecord, PanelRecord, Record
 from semscan.engine.reference import to_file
 from semscan.engine.tailtable import tail_table
+from semscan.engine.witnesses import Witnesses
 
 TAKEN_AS_GENUINE = (
     "Every panel of the archive was taken as genuine; nobody checked that here. Panels in it that no microscope made "
@@ -38,6 +38,9 @@ _ROUNDED_UP = 0.5e-4
 """Records carry scores with four decimals; what is lost is added, so that a reference panel counts for itself."""
 
 _HIGHEST = 5
+
+_LISTED = "source "
+"""What the name of a source begins with that a list gave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class OwnReference:
         panels: panels by stratum, likewise.
         highest: path, page and panel of those that score highest, which decide what is flagged.
         merged: documents that count with another one.
-        single_images: sources that are one image file each.
+        single_images: sources that are one image file each, without those that a list of sources names.
     """
 
     data: dict[str, Any]
@@ -88,7 +91,7 @@ class ArchiveCount:
     not_assessed: Counter[str] = field(default_factory=Counter)
     found: set[str] = field(default_factory=set)
     _panels: list[_Counted] = field(default_factory=list)
-    _same: dict[str, str] = field(default_factory=dict)
+    _witnesses: Witnesses = field(default_factory=Witnesses)
     _document: DocumentRecord | None = None
     _own: str = ""
 
@@ -100,14 +103,12 @@ class ArchiveCount:
             key = document_key(record)
             if key in self.listed:
                 self.found.add(key)
-            self._own = f"source {self.listed[key]}" if key in self.listed else f"document {key}"
+            self._own = f"{_LISTED}{self.listed[key]}" if key in self.listed else f"document {key}"
             if record.counts.assessed:
-                self._join(self._own, f"bytes {record.doc_id}")
-                if record.doi:
-                    self._join(self._own, f"doi {record.doi.lower()}")
+                self._witnesses.saw(self._own, record)
         elif isinstance(record, PanelRecord) and self._document is not None:
             if record.status == "assessed" and record.image is not None:
-                self._join(self._own, f"image {record.image.sha256}")
+                self._witnesses.holds(self._own, record.image)
                 self._panels.append(_Counted(record, self._document.label, self._own))
             elif record.reason is not None:
                 self.not_assessed[record.reason] += 1
@@ -125,7 +126,9 @@ class ArchiveCount:
         """
         counted = self._distinct()
         panels = {name: [one for one in counted if _stratum(one) == name] for name in STRATA}
-        sources = {name: len({self._root(one.own) for one in held}) for name, held in panels.items() if held}
+        sources = {
+            name: len({self._witnesses.source(one.own) for one in held}) for name, held in panels.items() if held
+        }
         chosen = self._rate(sources, rate)
         kept = [name for name, count in sources.items() if count >= sources_needed(chosen)]
         smooth = [one.panel.smoothness for name in kept for one in panels[name] if one.panel.smoothness is not None]
@@ -142,7 +145,7 @@ class ArchiveCount:
         if bundle.calibration.local:
             regions = {name: [one for one in panels[name] if one.panel.region is not None] for name in kept}
             tables["local"] = {name: self._table(held, local=True) for name, held in regions.items() if held}
-        total = len({self._root(one.own) for one in counted})
+        total = len({self._witnesses.source(one.own) for one in counted})
         digest = hashlib.sha256(json.dumps([bundle.sha256, tables]).encode()).hexdigest()
         identity = f"archive-{total}-{digest[:12]}"
         facts = {
@@ -153,9 +156,9 @@ class ArchiveCount:
             "documents": self.documents,
             "sources": total,
             "left_out": {name: count for name, count in sources.items() if name not in kept},
-            "not_assessed": dict(self.not_assessed.most_common()),
+            "not_assessed": dict(sorted(self.not_assessed.items(), key=lambda item: (-item[1], item[0]))),
         }
-        highest = sorted((one for name in kept for one in panels[name]), key=lambda one: -(one.panel.score or 0.0))
+        highest = [one for one in counted if _stratum(one) in kept]
         return OwnReference(
             data=to_file(identity, tables, bundle, facts),
             calibration=Calibration.from_json({**tables, "id": identity}),
@@ -164,7 +167,7 @@ class ArchiveCount:
             panels={name: len(panels[name]) for name in sources},
             highest=[(one.path, one.panel) for one in highest[:_HIGHEST]],
             merged=len({one.own for one in self._panels}) - total,
-            single_images=len({self._root(one.own) for one in counted if one.panel.image and _is_file(one)}),
+            single_images=len({self._witnesses.source(one.own) for one in counted if _is_unlisted_file(one)}),
         )
 
     def _rate(self, sources: Mapping[str, int], rate: float | None) -> float:
@@ -185,9 +188,12 @@ class ArchiveCount:
         raise UsageError(f"{most} independent genuine sources of stratum {name} are too few", f"{least}; {_MORE}")
 
     def _distinct(self) -> list[_Counted]:
-        """One of each: the same part of the same stored image is counted once."""
+        """One of each, the highest first: the same part of the same stored image is counted once.
+
+        The order says nothing of when a document was finished, so that the same archive gives the same file.
+        """
         seen: dict[Any, _Counted] = {}
-        for one in self._panels:
+        for one in sorted(self._panels, key=lambda one: (-(one.panel.score or 0.0), one.path, one.panel.panel_id)):
             image = one.panel.image
             assert image is not None
             seen.setdefault((image.sha256, image.bbox_px, _stratum(one)), one)
@@ -196,20 +202,7 @@ class ArchiveCount:
     def _table(self, held: list[_Counted], *, local: bool) -> dict[str, Any]:
         values = [one.panel.region.score if local and one.panel.region else one.panel.score for one in held]
         scores = np.array(values, np.float64) + _ROUNDED_UP
-        return tail_table(scores, [self._root(one.own) for one in held], len(held))
-
-    def _join(self, one: str, other: str) -> None:
-        """From now on two names stand for one source."""
-        self._same[self._root(one)] = self._root(other)
-
-    def _root(self, name: str) -> str:
-        path = []
-        while self._same.get(name, name) != name:
-            path.append(name)
-            name = self._same[name]
-        for passed in path:
-            self._same[passed] = name
-        return name
+        return tail_table(scores, [self._witnesses.source(one.own) for one in held], len(held))
 
 
 _NEEDED = f"a rate of 10 % needs {sources_needed(0.1)}, 5 % {sources_needed(0.05)}, 1 % {sources_needed(0.01)}"
@@ -226,5 +219,6 @@ def _stratum(one: _Counted) -> str:
     return one.panel.reference.stratum if one.panel.reference else ""
 
 
-def _is_file(one: _Counted) -> bool:
-    return one.panel.image is not None and one.panel.image.source == "file"
+def _is_unlisted_file(one: _Counted) -> bool:
+    is_file = one.panel.image is not None and one.panel.image.source == "file"
+    return is_file and not one.own.startswith(_LISTED)

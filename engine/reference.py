@@ -43,7 +43,7 @@ def load_reference(path: str, bundle: Bundle) -> Calibration:
         raise ModelError(f"{path} is not a calibration file of format {FORMAT}", _AGAIN)
     try:
         model = data["model"]
-        if model["sha256"] not in (bundle.sha256, bundle.metadata.get("made_from")):
+        if model["sha256"] not in (bundle.sha256, bundle.metadata.get("made_from", bundle.sha256)):
             raise ModelError(
                 f"{path} was made with the model {model['id']} (sha256 {model['sha256'][:8]}), not with {bundle.id} "
                 f"(sha256 {bundle.sha256[:8]})",

@@ -88,6 +88,19 @@ def test_a_folder_with_the_name_of_a_recipe_is_not_guessed_at(tmp_path, monkeypa
     assert "./detector" in capsys.readouterr().err
 
 
+def test_files_of_the_list_that_were_not_read_are_told_and_a_wide_rate_is_named(
+    papers, tmp_path, capsys, everything_is_sem
+):
+    listed, target = tmp_path / "sources.csv", tmp_path / "x.json"
+    names = [f"{papers}/{i:02}.png,paper {i // 3}" for i in range(60)]
+    listed.write_text("\n".join(["file,source", *names, "gone.pdf,x"]) + "\n")
+    words = ["calibrate", str(papers), "--sources", str(listed), "--fpr", "0.2", "-o", str(target), "-q", "-j", "1"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "1 file of the list of sources was not read." in out and "single image files" not in out
+    assert "lossless       60       20  20 %" in out and f"semscan --calibration {target} --fpr 0.2 PAPER" in out
+
+
 def test_a_list_that_names_other_files_is_refused(papers, tmp_path, capsys):
     listed = tmp_path / "sources.csv"
     listed.write_text("file,source\nother.pdf,one\n")

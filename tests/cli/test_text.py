@@ -172,7 +172,7 @@ def test_a_narrow_terminal_loses_nothing(sample):
 def test_a_thin_reference_and_a_preliminary_model_are_said(sample):
     run = replace(
         sample.run,
-        model=replace(sample.run.model, id="sem-0"),
+        model=replace(sample.run.model, caution="Model sem-9 is preliminary."),
         calibration=replace(sample.run.calibration, sources=60),
         policy={"fpr_per_panel": 0.05},
     )
@@ -181,7 +181,7 @@ def test_a_thin_reference_and_a_preliminary_model_are_said(sample):
     text = " ".join(shown([run, sample.document(), above]).split())
     assert "Rate 1 in 20: at most 1 in 20 genuine SEM panels is flagged" in text
     assert "The reference is thin: it supports no rate below 1 in 21." in text
-    assert "Model sem-0 is preliminary" in text
+    assert "Model sem-9 is preliminary" in text
     assert "fewer than 1 in 16 score this high (0 of 60 sources)" in text
 
 
@@ -324,6 +324,8 @@ def test_what_a_model_says_of_its_limits_is_printed(sample):
 def test_a_reference_of_the_users_own_is_named(sample):
     run = replace(sample.run, policy=sample.run.policy | {"calibration": "ours.json"})
     assert "310 sources of your own (pub-1)" in " ".join(shown([run, sample.document()]).split())
+    run = replace(run, calibration=replace(run.calibration, id="a\x1b[2Jb"), model=replace(run.model, id="m\x1b[2J"))
+    assert "\x1b" not in shown([run, sample.document()])
 
 
 def test_the_threshold_that_people_are_told_is_that_of_the_engine():

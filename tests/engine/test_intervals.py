@@ -25,6 +25,10 @@ def test_the_sources_needed_are_the_fewest_that_bound_the_rate(rate):
     assert float(upper_bound(0, needed)) <= rate < float(upper_bound(0, needed - 1))
 
 
+def test_rates_next_to_nothing_need_more_than_can_be_counted():
+    assert sources_needed(1e-320) == sources_needed(1e-30) == 2**53
+
+
 def test_a_long_table_is_shortened_and_never_promises_more():
     rng = np.random.default_rng(2)
     scores, sources = np.sort(rng.normal(0, 1, 9000)), [f"s{i % 400}" for i in range(9000)]

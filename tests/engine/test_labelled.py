@@ -63,6 +63,53 @@ def test_copies_count_once_and_contradictions_are_refused(tmp_path):
         trial(tmp_path, [0, 1, 2, 10], records=[document(0, path=str(tmp_path / "3.pdf"))])
 
 
+def test_a_copy_in_the_same_archive_counts_once(tmp_path):
+    inside = {"container": (str(tmp_path / "0.pdf"),)}  # the manifest names an archive
+    copies = [document(7, path="x.pdf", **inside), panel(7), document(7, path="y.pdf", **inside), panel(7)]
+    results = trial(tmp_path, [0, 1, 10, 11], records=copies)
+    assert results["labels"]["genuine"]["assessed"] == 3 and results["same_file_again"] == 1
+
+
+@pytest.mark.parametrize("shared", ["image", "doi", "bytes"])
+def test_files_that_are_no_independent_witnesses_are_one_source(tmp_path, shared):
+    """Whichever of them is read first."""
+    found = []
+    for order in (range(12), reversed(range(12))):
+        rows = [Labelled(str(tmp_path / f"{i}.pdf"), "genuine" if i < 6 else "generated", f"s{i}") for i in range(12)]
+        one = Trial(rows)
+        one.add(RUN)
+        for i in order:
+            alike = i < 2
+            doi = "10.1/x" if shared == "doi" and alike else None
+            number = 0 if shared == "bytes" and alike else i
+            one.add(document(number, path=rows[i].path, doi=doi))
+            one.add(panel(number, float(number % 5), image="same" if shared == "image" and alike else ""))
+        found.append(one.results())
+    assert found[0] == found[1]
+    genuine = found[0]["labels"]["genuine"]
+    assert (genuine["sources"], genuine["assessed_sources"]) == (6, 5)
+
+
+def test_an_interval_over_sources_is_never_narrower_for_want_of_a_flag(tmp_path):
+    """Twenty panels of two sources, none flagged: nearly nothing is known of other sources."""
+    scores, labels = [0.0] * 20 + [12.0] * 20, ["genuine"] * 20 + ["generated"] * 20
+    results = trial(tmp_path, scores, labels=labels, sources=[f"s{i // 10}" for i in range(40)])
+    assert results["labels"]["genuine"]["ci95_by_source"] == pytest.approx([0, 0.841886], abs=1e-6)
+    assert results["labels"]["generated"]["ci95_by_source"] == pytest.approx([0.158114, 1], abs=1e-6)
+
+
+def test_one_source_of_a_label_has_no_spread_and_its_auc_no_interval(tmp_path):
+    rows = [Labelled(str(tmp_path / f"{i}.pdf"), "genuine" if i < 2 else "generated", f"s{i}") for i in range(8)]
+    one = Trial(rows)
+    one.add(RUN)
+    for i, row in enumerate(rows):
+        one.add(document(i, path=row.path))
+        one.add(panel(i, float(i), stratum="lossless" if i == 1 else "jpeg75"))
+    results = one.results()
+    assert results["auc"]["ci95_by_source"] is not None
+    assert results["strata"]["jpeg75"]["auc"] == {"value": 1.0, "ci95_by_source": None}
+
+
 def test_what_was_not_assessed_or_not_read_is_counted_apart(tmp_path):
     left = replace(panel(9), status="not_assessed", reason="too_small", score=None, reference=None)
     notice = NoticeRecord("error", "corrupt", "9.pdf", "damaged")
@@ -89,7 +136,7 @@ def test_one_label_without_an_assessed_panel_is_refused_with_the_number_needed(t
     rows = [Labelled(str(tmp_path / f"{i}.pdf"), label, str(i)) for i, label in enumerate(["genuine", "generated"] * 2)]
     found = Trial(rows)
     found.add(RUN)
-    with pytest.raises(UsageError, match="only 0 sources labelled genuine") as refusal:
+    with pytest.raises(UsageError, match="only 0 independent sources labelled genuine") as refusal:
         found.results()
     assert "59" in refusal.value.remedy
 
@@ -112,6 +159,8 @@ def test_one_label_without_an_assessed_panel_is_refused_with_the_number_needed(t
         ("file,label\na\0.pdf,genuine\n", "line 2: there is no file"),
         ("file,label\na.pdf,genuine\nb.pdf,generated\n./a.pdf,generated\n", "lines 2 and 4"),
         ('file,label\n"a.pdf,genuine\n', "line"),
+        ('file,label\n"a\nb.pdf",genuine\n', "line 3: there is no file .*a\nb.pdf"),
+        (f"file,label\n{'a' * 5000},genuine\n", "line 2: there is no file"),
     ],
 )
 def test_manifests_that_show_nothing_are_refused(tmp_path, text, why):
@@ -139,6 +188,11 @@ def test_lists_of_sources_may_name_what_is_inside_archives(tmp_path):
     root = tmp_path.resolve()
     assert read_sources(tmp_path / "s.csv") == {f"{root}/a.pdf": "one", f"{root}/b.zip!x/c.pdf": "two"}
     assert read_sources(tmp_path / "bang.csv") == {f"{root}/b!d.pdf": "three"}
+    (tmp_path / "s.csv").write_text(f"file,source\n{'a' * 5000}!b.pdf,one\n")
+    assert list(read_sources(tmp_path / "s.csv").values()) == ["one"]
+    (tmp_path / "s.csv").write_text("file,source\n,one\n")
+    with pytest.raises(UsageError, match="line 2: no file"):
+        read_sources(tmp_path / "s.csv")
     (tmp_path / "s.csv").write_text("file,source\na.pdf,one\na.pdf,two\n")
     with pytest.raises(UsageError, match="another source"):
         read_sources(tmp_path / "s.csv")

@@ -1,6 +1,7 @@
 """A genuine reference of one's own: counted by independent source, refused where it would promise too much."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,6 +78,24 @@ def test_a_list_puts_documents_together(bundle, tmp_path, monkeypatch):
     assert found.sources == {"jpeg75": 61} and len(count.found) == 40
 
 
+def test_the_file_does_not_depend_on_which_document_was_finished_first(bundle):
+    both = [document(200, path="z.png"), panel(200, 7.0, image="same"), document(201), panel(201, 7.0, image="same")]
+    left = [replace(panel(i), status="not_assessed", reason=why) for i, why in ((0, "too_small"), (1, "corrupt"))]
+    records = [*papers(60), *both, document(300), left[0], document(301), left[1]]
+    turned = [one for at in range(len(records) - 2, -1, -2) for one in records[at : at + 2]]
+    first, second = counted(*records).reference(bundle), counted(*turned).reference(bundle)
+    assert json.dumps(first.data) == json.dumps(second.data)
+    assert first.highest == second.highest
+
+
+def test_images_that_a_list_names_are_not_taken_for_sources_that_nobody_looked_at(bundle, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    records = papers(100)
+    records = [replace(r, image=replace(r.image, source="file")) if isinstance(r, PanelRecord) else r for r in records]
+    listed = {str(tmp_path / f"{i}.pdf"): f"paper {i // 2}" for i in range(60)}
+    assert counted(*records, listed=listed).reference(bundle).single_images == 40
+
+
 def test_thin_strata_are_left_out_and_named(bundle):
     found = counted(*papers(60), *papers(20, 200, stratum="lossless")).reference(bundle)
     assert list(found.calibration.strata) == ["jpeg75"]
@@ -129,6 +148,9 @@ def test_what_was_counted_is_what_a_scan_then_compares_with(tmp_path):
     assert records[0].calibration.id == found.calibration.id
     assert tails == pytest.approx([(k + 2) / 61 for k in range(60)], abs=1e-6)
     assert all(r.level != "look" for r in panels)
+    Image.open(tmp_path / "genuine" / "0.png").save(tmp_path / "0.jpg", quality=95)
+    (other,) = (r for r in scan(tmp_path / "0.jpg", ours, backend=FakeBackend()) if isinstance(r, PanelRecord))
+    assert other.detail == f"{found.calibration.id} has no genuine reference panels of stratum jpeg90"
 
 
 def damaged(data, change):
@@ -153,6 +175,7 @@ def test_files_that_are_no_reference_of_this_model_are_refused(bundle, tmp_path)
         ('{"format": "semscan-calibration/2"}', "format"),
         (damaged(data, lambda d: d.pop("model")), "damaged"),
         (damaged(data, lambda d: d.update(model=3)), "damaged"),
+        (damaged(data, lambda d: d["model"].update(sha256=None)), "damaged"),
         (damaged(data, lambda d: d["calibration"].update(strata={})), "damaged"),
         (damaged(data, lambda d: d["calibration"]["strata"]["jpeg75"].update(sources=0)), "damaged"),
         (damaged(data, lambda d: d["calibration"]["strata"]["jpeg75"]["upper95"].__setitem__(0, -1)), "damaged"),
