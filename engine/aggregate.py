@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from semscan.engine.calibration import Calibration, Stratum, Tail
 from semscan.engine.records import PanelRecord, ReferenceRecord, RegionRecord
-from semscan.engine.region import find_region
+from semscan.engine.region import find_region, highest_score
 
 STANDS_OUT = 0.1
 """A region is reported if it stands out more than in all but this share of genuine panels."""
@@ -122,6 +122,8 @@ def _region(
     image = record.image
     if image is None or len(places) != len(logits):
         return None
+    if local.tail(highest_score(logits)).value > STANDS_OUT:
+        return None  # most panels, without a look at where their tiles lie
     region = find_region(logits, places, tile_px)
     if region is None:
         return None

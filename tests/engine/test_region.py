@@ -14,7 +14,7 @@ from semscan.engine.geometry import Box
 from semscan.engine.options import ScanOptions
 from semscan.engine.pdf import wire
 from semscan.engine.records import PanelRecord
-from semscan.engine.region import find_region
+from semscan.engine.region import find_region, highest_score
 from semscan.engine.stats import ScanStats
 from semscan.engine.tailtable import tail_table
 
@@ -45,6 +45,17 @@ def test_the_order_and_a_common_offset_of_logits_change_nothing():
     other = find_region(logits[order] + 7, [GRID[i] for i in order], 128)
     assert (other.box, other.tiles) == (one.box, one.tiles)
     assert other.score == pytest.approx(one.score)
+
+
+def test_no_region_scores_higher_than_is_said_beforehand():
+    rng = np.random.default_rng(3)
+    for size in (4, 5, 7, 16):
+        for _ in range(200):
+            logits = (rng.normal(0, 1, size) * rng.choice([0.1, 30])).astype(np.float32)
+            order = rng.permutation(16)[:size]
+            assert find_region(logits, [GRID[i] for i in order], 128).score <= highest_score(logits)
+    logits = np.array([0, 0, 0, 0, 0, 0, 0, 9.0])
+    assert highest_score(logits) == pytest.approx(9.0, abs=1e-5)
 
 
 def test_few_tiles_have_no_region_and_places_must_fit():
