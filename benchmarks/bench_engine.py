@@ -208,7 +208,7 @@ def _section(network: str, part: dict[str, Any]) -> list[str]:
 
 READING = (
     "Half precision gains only where the processor computes in it, which ONNX Runtime's CPU kernels do not. Eight bits "
-    "are not offered: layers of few channels do not fill ONNX Runtime's integer kernels, and with `sem-0` more than "
+    "are not offered: layers of few channels do not fill ONNX Runtime's integer kernels, and with `npr5k` more than "
     "0.5 % of tiles change their level."
 )
 

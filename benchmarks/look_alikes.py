@@ -2,7 +2,7 @@
 
     python benchmarks/look_alikes.py ../shared/data [-o result.json]
 
-Prints a Markdown table by label. The figures in `training/recipes/sem-0.md` come from here.
+Prints a Markdown table by label. The figures in `training/recipes/sem-1.md` come from here.
 """
 
 from __future__ import annotations

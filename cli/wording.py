@@ -12,12 +12,6 @@ from semscan.engine.records import CueRecord, DocumentRecord, ImageRecord, Panel
 
 CLOSING = "A flag is a prompt to look, not a finding. No flag does not show that an image is genuine."
 
-CAUTIONS = {
-    "sem-0": "Model sem-0 is preliminary: it learned from autoencoder reconstructions only and misses most images from "
-    "GAN and diffusion generators.",
-}
-"""What is said first of the limits of models that do not say it themselves."""
-
 _KINDS = {
     "graphic": ("graphic", "graphics"),
     "tem": ("TEM", "TEM"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from semscan.engine.errors import UsageError
 
-DEFAULT_MODEL = "sem-0"
+DEFAULT_MODEL = "sem-1"
 """The shipped model that is used unless another is asked for; the one place that names it."""
 
 SMALLEST_PANEL_PX = 128

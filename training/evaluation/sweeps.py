@@ -11,10 +11,13 @@ from semscan.training.evaluation.operations import SWEEPS
 from semscan.training.evaluation.parts import Context, Part, Result, not_measured
 from semscan.training.evaluation.sets import SMALL_PX
 from semscan.training.metrics import auc
-from semscan.training.panels import Panel
+from semscan.training.panels import SMALLEST_PX, Panel
 
 MOST = 60
 """Panels of each side: a curve is a shape, and every step costs as much as a whole table row."""
+
+LEAST = 20
+"""A step with fewer panels on one side is left out."""
 
 
 def measure(context: Context) -> Result:
@@ -32,11 +35,17 @@ def measure(context: Context) -> Result:
     for curve, steps in SWEEPS.items():
         points = []
         for step, (place, _) in steps.items():
-            genuine, made = (lab.judge.measure(send(panel, step) for panel in chosen[name]) for name in chosen)
+            used = _large(lab, place) if curve.startswith("resized") and place < 1 else chosen
+            if min(map(len, used.values())) < LEAST:
+                continue
+            genuine, made = (
+                lab.judge.measure(send(panel, step) for panel in used[name]) for name in ("genuine", "made")
+            )
             points.append(
                 {
                     "step": step,
                     "place": place,
+                    "n": [len(used["genuine"]), len(used["made"])],
                     "auc": auc(genuine.score, made.score),
                     "genuine_flagged": float(genuine.at_five.mean()),
                     "made_flagged": float(made.at_five.mean()),
@@ -45,6 +54,19 @@ def measure(context: Context) -> Result:
             )
         curves[curve] = points
     return {"curves": curves, "n": {name: len(panels) for name, panels in chosen.items()}}
+
+
+def _large(lab: Lab, factor: float) -> dict[str, list[Panel]]:
+    """Genuine panels and reconstructions that hold a tile after being shrunk; generated crops would not."""
+    side = int(np.ceil(SMALLEST_PX / factor))
+    sets = {"genuine": lab.panels("genuine"), "made": lab.panels("reconstructed")}
+    return {
+        name: _some(
+            [replace(p, grey=np.ascontiguousarray(p.grey[:side, :side])) for p in panels if min(p.grey.shape) >= side],
+            MOST,
+        )
+        for name, panels in sets.items()
+    }
 
 
 def _some(panels: list[Panel], most: int) -> list[Panel]:
@@ -57,17 +79,19 @@ def render(result: Result) -> list[str]:
         return [f"Not measured: {result['not_measured']}."]
     lines = [
         f"{result['n']['genuine']} genuine and {result['n']['made']} made crops. Flagged: tail at most 5 % by the "
-        "frozen tables of the stratum that the stored file falls into; below quality 60 a scan assesses nothing.",
+        "frozen tables of the stratum that the stored file falls into; below quality 60 a scan assesses nothing. "
+        "Shrunk rows use larger crops, of genuine panels and reconstructions, because generated ones are too small to "
+        "be shrunk; steps for which too few are large enough are left out.",
         "",
         "![degradation curves](detector/sweeps.svg)",
         "",
-        "| disturbance | AUC | genuine flagged | made flagged | not assessed |",
-        "|---|---|---|---|---|",
+        "| disturbance | n genuine, made | AUC | genuine flagged | made flagged | not assessed |",
+        "|---|---|---|---|---|---|",
     ]
     for points in result["curves"].values():
         for p in points:
             cells = [f"{100 * p[key]:.0f} %" for key in ("genuine_flagged", "made_flagged", "not_assessed")]
-            lines.append(f"| {p['step']} | {p['auc']:.3f} | {' | '.join(cells)} |")
+            lines.append(f"| {p['step']} | {p['n'][0]}, {p['n'][1]} | {p['auc']:.3f} | {' | '.join(cells)} |")
     return lines
 
 
