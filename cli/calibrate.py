@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from semscan.cli import shared
 from semscan.cli.group import ExamplesFirst
 from semscan.cli.optional import optional_packages
 from semscan.cli.terminal import printable
@@ -50,19 +51,16 @@ _OF_RECIPE = ("overrides", "data", "run_dir")
     help="Rate that every stratum must support; others are left out.  [default: 0.05, or 0.1 if none does]",
 )  # fmt: skip
 @click.option("--model", metavar="NAME|FILE", help="The model to calibrate.  [default: the shipped default]")
-@click.option("--include", multiple=True, metavar="GLOB", help="Only documents that match; may be repeated.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="No documents, folders or archives that match.")
+@shared.include
+@shared.exclude
 @click.option(
     "--min-panel", type=int, metavar="PX", default=DEFAULTS.min_panel_px, show_default=True,
     help="Panels with a shorter side below this are not counted.",
 )  # fmt: skip
-@click.option("-j", "--jobs", type=int, metavar="N", help="Documents opened at once.  [default: usable cores]")
-@click.option(
-    "--timeout", type=float, metavar="SEC", default=DEFAULTS.timeout_s, show_default=True,
-    help="Seconds that one document may take.",
-)  # fmt: skip
+@shared.jobs
+@shared.timeout
 @click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
-@click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error but refusals.")
+@shared.quiet
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="RECIPE only: change one entry.")
 @click.option(
     "--data", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from semscan.cli import shared
 from semscan.cli.group import ExamplesFirst
 from semscan.cli.terminal import printable
 from semscan.engine.options import ScanOptions
@@ -34,20 +35,17 @@ semscan eval manifest.csv --calibration ours.json --fpr 0.05"""
 @click.argument("manifest", type=click.Path(path_type=Path), metavar="MANIFEST.csv")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Also write the numbers as JSON.")
 @click.option("--fpr", type=float, metavar="RATE", help="As for scan.  [default: the smallest supported rate]")
-@click.option("--model", metavar="NAME|FILE", help="A shipped model or a bundle.  [default: the shipped default]")
+@shared.model
 @click.option("--calibration", metavar="FILE", help="A genuine reference of your own.")
 @click.option(
     "--min-panel", type=int, metavar="PX", default=DEFAULTS.min_panel_px, show_default=True,
     help="Panels with a shorter side below this are not assessed.",
 )  # fmt: skip
-@click.option("--all-images", is_flag=True, help="Assess every panel, whatever it is taken for.")
-@click.option("-j", "--jobs", type=int, metavar="N", help="Documents opened at once.  [default: usable cores]")
-@click.option(
-    "--timeout", type=float, metavar="SEC", default=DEFAULTS.timeout_s, show_default=True,
-    help="Seconds that one document may take.",
-)  # fmt: skip
+@shared.all_images
+@shared.jobs
+@shared.timeout
 @click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
-@click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error but refusals.")
+@shared.quiet
 def command(manifest: Path, output: Path | None, overwrite: bool, quiet: bool, **settings: Any) -> int:
     """Scan the files that a manifest lists and compare what was flagged with their labels.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from semscan.cli import shared
 from semscan.cli.group import ExamplesFirst
 from semscan.cli.stdout import data_stream
 from semscan.cli.terminal import printable
@@ -56,11 +57,8 @@ LISTED = ("PAGE", "FIGURE", "PANEL", "PIXELS", "IMAGE", "OBJECT", "ENCODING", "P
     "--min-panel", type=int, metavar="PX", default=ScanOptions().min_panel_px, show_default=True,
     help="Panels with a shorter side below this would not be assessed.",
 )  # fmt: skip
-@click.option("-j", "--jobs", type=int, metavar="N", help="Documents opened at once.  [default: usable cores]")
-@click.option(
-    "--timeout", type=float, metavar="SEC", default=ScanOptions().timeout_s, show_default=True,
-    help="Seconds that one document may take.",
-)  # fmt: skip
+@shared.jobs
+@shared.timeout
 @click.option("--password", metavar="TEXT", help="Tried on encrypted PDFs; better set as SEMSCAN_PASSWORD.")
 @click.option("--overwrite", is_flag=True, help="Write into a folder that holds a manifest already.")
 def command(

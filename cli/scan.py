@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from semscan.cli import shared
 from semscan.cli.exitcode import parse_conditions
 from semscan.cli.group import ExamplesFirst
 from semscan.cli.rows import Show
@@ -39,8 +40,8 @@ semscan papers/ --fail-on flag,unassessed -q      for scripts: exit code 1 when 
 @click.option(
     "--files-from", metavar="FILE", help="Also scan the paths listed in FILE, one on each line; - for standard input."
 )
-@click.option("--include", multiple=True, metavar="GLOB", help="Only documents that match; may be repeated.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="No documents, folders or archives that match.")
+@shared.include
+@shared.exclude
 @click.option(
     "-o", "--output", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
     help="Write records to FILE: .jsonl, .json, .csv or .sqlite. May be repeated.",
@@ -67,8 +68,8 @@ semscan papers/ --fail-on flag,unassessed -q      for scripts: exit code 1 when 
     "--min-panel", type=int, metavar="PX", default=DEFAULTS.min_panel_px, show_default=True,
     help="Panels with a shorter side below this are not assessed.",
 )  # fmt: skip
-@click.option("--all-images", is_flag=True, help="Assess every panel, whatever it is taken for.")
-@click.option("--model", metavar="NAME|FILE", help="A shipped model or a bundle.  [default: the shipped default]")
+@shared.all_images
+@shared.model
 @click.option("--calibration", metavar="FILE", help="A genuine reference of your own.  [default: the one in the model]")
 @click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to score.")
 @click.option(
@@ -83,11 +84,8 @@ semscan papers/ --fail-on flag,unassessed -q      for scripts: exit code 1 when 
     "--batch-size", type=int, metavar="N", default=DEFAULTS.batch_size, show_default=True,
     help="Tiles scored at once.",
 )  # fmt: skip
-@click.option("-j", "--jobs", type=int, metavar="N", help="Documents opened at once.  [default: usable cores]")
-@click.option(
-    "--timeout", type=float, metavar="SEC", default=DEFAULTS.timeout_s, show_default=True,
-    help="Seconds that one document may take.",
-)  # fmt: skip
+@shared.jobs
+@shared.timeout
 @click.option(
     "--max-file-size", type=int, metavar="MIB", default=DEFAULTS.max_file_mib, show_default=True,
     help="Larger files are not read.",
@@ -119,7 +117,7 @@ semscan papers/ --fail-on flag,unassessed -q      for scripts: exit code 1 when 
     "--progress", type=click.Choice(["auto", "bar", "plain", "none"]), default="auto", show_default=True,
     help="Progress on standard error; auto is a bar on a terminal, else nothing.",
 )  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="Nothing on standard error but refusals.")
+@shared.quiet
 @click.option("--no-color", is_flag=True, help="No colour; NO_COLOR does the same.")
 def command(
     paths: tuple[str, ...],
