@@ -71,7 +71,8 @@ def list_micrographs(root: Path, splits: Sequence[str]) -> list[Micrograph]:
         if row["kind"] != "sem":
             continue
         path = root / row["file"]
-        # Each EMPS picture is a figure panel of another paper.
+        # EMPS pictures are figure panels of papers that the table does not name. Most are the only one of theirs, but
+        # some papers gave two or more, so there are somewhat fewer independent sources than counted.
         source = f"{row['source']}/{path.stem}" if row["source"] == "emps_sem" else row["source"]
         found.append(Micrograph(path, source, row["split"], row["sha256"], row["licence"], row["databar"]))
     labels = {row["file"]: row["label"] for row in _rows(PREPRINT_LABELS)} if PREPRINT_LABELS.is_file() else {}
@@ -95,7 +96,8 @@ def list_others(root: Path, sources: Sequence[str]) -> list[Micrograph]:
 
     Args:
         root: from :func:`data_root`.
-        sources: data sets; pictures of ``emps_tem`` come from a paper each, which is their source.
+        sources: data sets; of ``emps_tem`` every picture is a source, though some papers gave two, and some of the
+            papers may have panels in ``emps_sem`` as well.
 
     Returns:
         Pictures of the split ``kind``, in the order of the table.

@@ -98,8 +98,10 @@ def supports(n: int, rate: float) -> bool:
 
 
 def rate_interval(hits: ArrayLike, sources: Sequence[str], resamples: int, seed: int) -> tuple[float, float]:
-    """Two-sided 95 % percentile interval of a share from a bootstrap over sources."""
+    """Two-sided 95 % percentile interval of a share from a bootstrap over sources; all of 0 to 1 without any."""
     names = sorted(set(sources))
+    if not names:
+        return 0.0, 1.0
     index = np.array([names.index(source) for source in sources])
     hit = np.bincount(index, np.asarray(hits, float), len(names))
     size = np.bincount(index, minlength=len(names))

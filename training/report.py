@@ -60,7 +60,7 @@ def _ranking_row(label: str, channel: str, row: dict[str, Any]) -> str:
     baseline = max(row["auc_smoothness_alone"], 1 - row["auc_smoothness_alone"])
     return (
         f"| {label} | {channel} | {row['n']} | {row['auc']:.3f} [{low:.3f}, {high:.3f}] | "
-        f"{row['tpr_at_5pct_fpr']:.2f} | {row['tpr_at_1pct_fpr']:.2f} | "
+        f"{' | '.join('-' if row[k] is None else f'{row[k]:.2f}' for k in ('tpr_at_5pct_fpr', 'tpr_at_1pct_fpr'))} | "
         f"{row['tpr_at_shipped_threshold']:.2f} | {baseline:.3f} |"
     )
 
@@ -73,7 +73,7 @@ def false_flag_table(results: dict[str, Any]) -> list[str]:
     ]
     rows = {name: row["false_flags"] for name, row in results["conditions"].items()} | results["benign"]
     for condition, row in rows.items():
-        cells = [_rate(row[key], row["panels"]) for key in ("flagged", "tail_5pct")]
+        cells = [_rate(row[key]) for key in ("flagged", "tail_5pct")]
         outside, name = row["outside_smoothness_range"], CONDITION_NAMES.get(condition, condition)
         lines.append(f"| {name} | {cells[0]} | {cells[1]} | {outside} of {row['panels']} |")
     return lines
@@ -132,6 +132,8 @@ def _named(names: list[str], most: int = 8) -> str:
     return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
-def _rate(cell: dict[str, Any], count: int) -> str:
+def _rate(cell: dict[str, Any]) -> str:
+    if not cell["n"]:
+        return "none assessed"
     low, high = cell["ci95"]
-    return f"{cell['k']} of {count} = {100 * cell['rate']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{cell['k']} of {cell['n']} = {100 * cell['rate']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"

@@ -5,7 +5,7 @@ import pytest
 from semscan.export.card import caution, model_card
 from semscan.training.report import FAMILY_NAMES, NEVER_TESTED
 
-RATE = {"k": 3, "rate": 0.03, "ci95": [0.006, 0.085]}
+RATE = {"k": 3, "n": 100, "rate": 0.03, "ci95": [0.006, 0.085]}
 FLAGS = {
     "panels": 100,
     "sources": 20,

@@ -15,6 +15,7 @@ from semscan.training.data import (
     source_weights,
     verify_files,
 )
+from semscan.training.evaluation.leaks import SAME, details_of
 
 SPLITS = ("train", "calibrate", "test")
 
@@ -82,11 +83,18 @@ def test_preprints_fall_on_both_sides_and_stay_there():
 
 
 @pytest.mark.data
-def test_others_are_of_the_gates_split_and_share_no_paper_with_the_rest(real_data):
+def test_others_are_of_the_gates_split_and_no_picture_of_them_calibrates_or_tests(real_data):
     others = list_others(real_data, ["emps_tem", "isbi2012_sstem"])
     assert {m.split for m in others} == {"kind"}
     assert len({m.source for m in others}) == 49
-    used = {m.sha256 for m in list_micrographs(real_data, SPLITS)}
-    assert not used & {m.sha256 for m in others}
+    rest = list_micrographs(real_data, SPLITS)
+    assert not {m.sha256 for m in rest} & {m.sha256 for m in others}
+    assert not {m.path.stem for m in rest} & {m.path.stem for m in others}
+    assert not {m.source for m in rest} & {m.source for m in others}
+    details = [
+        np.stack([details_of(read_panel(m), 64, 9) for m in listed])
+        for listed in (others, [m for m in rest if m.split != "train"])
+    ]
+    assert np.abs(details[0] @ details[1].T).max() < SAME
     with pytest.raises(UsageError, match="micrographs of nothing"):
         list_others(real_data, ["nothing"])

@@ -1,6 +1,7 @@
 """The whole evaluation on tiny data with a worthless detector: every part, the page, what is kept and what is not."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from evaluation_data import panel, write_pack
 from semscan.engine.errors import UsageError
 from semscan.engine.tailtable import tail_table
 from semscan.training import evaluate as evaluation
-from semscan.training.evaluation import parts
+from semscan.training.evaluation import benign, false_flags, parts, sweeps
+from semscan.training.evaluation.judge import Measured
 from semscan.training.evaluation.page import targets_table, unreasoned
 from semscan.training.evaluation.probes import permuted_auc
 from semscan.training.nets.registry import build_network
@@ -52,6 +54,7 @@ def run(small_data, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch, one_thread):
     monkeypatch.setattr(evaluation, "WORKERS", 1)
+    monkeypatch.setattr(sweeps, "LEAST", 1)
 
 
 def measure(run, only, page=None):
@@ -94,6 +97,25 @@ def test_what_was_measured_is_kept_until_the_detector_changes(run):
     measure(run, ["T4", "leaks"])
     assert (run[2] / "evaluation" / "T4.json").stat().st_mtime_ns != before
     assert (run[2] / "evaluation" / "leaks.json").stat().st_mtime_ns == leaks_before
+
+
+def test_rates_of_genuine_panels_are_of_those_that_a_scan_assesses(monkeypatch, tmp_path):
+    tail, covered = np.where(np.arange(10) < 2, 0.01, 0.5), np.arange(10) < 4
+    measured = Measured(*np.zeros((3, 10)), tail, tail, covered, 0.05)
+    lab = SimpleNamespace(
+        panels=lambda name: [panel(k, 160, f"s{k // 2}") for k in range(10)],
+        measured=lambda name, channel: measured,
+        judge=SimpleNamespace(rate=0.05, calibration=SimpleNamespace(smallest_bound=lambda: 0.03)),
+    )
+    recipe = SimpleNamespace(seed=1, evaluation=SimpleNamespace(resamples=20))
+    context = SimpleNamespace(recipe=recipe, folder=tmp_path)
+    for part in (benign, false_flags):
+        monkeypatch.setattr(part, "Lab", lambda _: lab)
+    found = false_flags.measure(context)["channels"]["png"]
+    told = [found["flagged"], found["at_five"], benign.measure(context)["rows"][0]["at_five"]]
+    assert [(cell["k"], cell["n"]) for cell in told] == [(2, 4)] * 3
+    assert found["outside"] == 6 and found["realised"][0] == 0.5
+    assert found["by_source"]["s4"]["flagged"]["n"] == 0
 
 
 def test_a_part_that_fails_takes_no_other_with_it(run, monkeypatch, capsys):

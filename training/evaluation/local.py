@@ -200,7 +200,8 @@ def render(result: Result) -> list[str]:
         "against those without a changed pixel; *IoU*: windows above the 95 % quantile of untouched panels against the "
         "changed ones; *box*: the region that a scan would report against the box around the change (medians). "
         "*Region*: AUC and TPR at 5 % FPR of the region's score against the untouched panels; *panel*: AUC of the "
-        "panel's score. A control that stands out as much as an inpainted region means that the map "
+        "panel's score; *smoothness alone* in its better direction. "
+        "A control that stands out as much as an inpainted region means that the map "
         "shows editing, or smoothness, not AI.",
         "",
         "| change | channel | tile AUC [95 %] | smoothness alone | IoU | box | region AUC, TPR | panel AUC | flagged |",

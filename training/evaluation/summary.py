@@ -91,8 +91,8 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
         "auc_without_line": row["auc_logit"],
         "auc_smoothness_alone": row["auc_smoothness"],
         "partial_auc": row["partial_auc"],
-        "tpr_at_5pct_fpr": row["tpr_at"]["0.05"] or 0.0,
-        "tpr_at_1pct_fpr": row["tpr_at"]["0.01"] or 0.0,
+        "tpr_at_5pct_fpr": row["tpr_at"]["0.05"],
+        "tpr_at_1pct_fpr": row["tpr_at"]["0.01"],
         "tpr_at_shipped_threshold": row["flagged"]["rate"],
         "outside_smoothness_range": row["outside"] / row["n"],
     }

@@ -52,7 +52,8 @@ def measure(context: Context) -> Result:
                     "not_assessed": float((~np.concatenate([genuine.covered, made.covered])).mean()),
                 }
             )
-        curves[curve] = points
+        if points:
+            curves[curve] = points
     return {"curves": curves, "n": {name: len(panels) for name, panels in chosen.items()}}
 
 
