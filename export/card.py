@@ -107,6 +107,24 @@ def caution(model_id: str, results: dict[str, Any]) -> str:
         f"Model {model_id} was tested on generators trained by its makers ({named})"
         + (f", not on {', '.join(others)}" if others else "")
         + ", and not on those that are sold or run on the web. About these, the absence of a flag says nothing."
+        + _optimistic(results)
+    )
+
+
+def _optimistic(results: dict[str, Any]) -> str:
+    """Says so where far more genuine test panels than one in twenty have a tail of at most 5 %."""
+    named = {"png": "without loss", "q75": "as JPEG 75", "in_pdf": "as in a PDF"}
+    shares = {
+        name: results["conditions"][key]["false_flags"]["tail_5pct"]["rate"]
+        for key, name in named.items()
+        if key in results.get("conditions", {})
+    }
+    if not shares or max(shares.values()) <= 0.1:
+        return ""
+    told = ", ".join(f"{100 * share:.0f} % stored {name}" for name, share in shares.items())
+    return (
+        f" Its printed shares (1 in N) are too small for other sources: 1 in 20 or less was reached by {told} of the "
+        "genuine test panels. Flags rest on a stricter bound."
     )
 
 

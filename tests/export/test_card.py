@@ -86,3 +86,11 @@ def test_the_caution_names_only_what_was_tested():
     assert "(GANs), not on autoencoders" in said and "the absence of a flag says nothing" in said
     nothing = caution("sem-9", {"makers": []})
     assert "no family of generators" in nothing
+
+
+def test_the_caution_says_when_tails_are_too_small():
+    def measured(rate):
+        return {"makers": [], "conditions": {"png": {"false_flags": {"tail_5pct": {"rate": rate}}}}}
+
+    assert "26 % stored without loss" in caution("sem-9", measured(0.258))
+    assert "too small" not in caution("sem-9", measured(0.05))
