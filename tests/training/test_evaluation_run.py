@@ -143,11 +143,12 @@ def test_permuted_labels_teach_nothing():
     assert 0.2 < np.mean(values) < 0.8
 
 
-def test_the_table_names_every_test_and_who_owes_a_reason():
+def test_the_table_names_every_test_and_who_owes_a_reason(monkeypatch):
+    monkeypatch.setattr("semscan.training.evaluation.page.read_reasons", lambda: {"T4": {"why": "few sources"}})
     missed = {"verdict": parts.verdict("AUC .5", "missed")}
     table = targets_table({"T1": missed}, {"T1": {"why": "too small", "next": "a larger one"}})
     assert [row.split(" | ")[0].strip("| ") for row in table[2:]] == [f"T{k}" for k in range(10)]
     assert "too small Next: a larger one" in next(row for row in table if row.startswith("| T1 "))
-    assert unreasoned({"T1": missed, "T5": parts.not_measured("none")}) == ["T1"]
+    assert unreasoned({"T1": missed, "T4": missed, "T5": parts.not_measured("none")}) == ["T1"]
     with pytest.raises(ValueError, match="none of"):
         parts.verdict("x", "splendid")
