@@ -68,9 +68,7 @@ def genuine_panels(root: Path, split: str, most_per_source: int) -> list[Panel]:
     return panels
 
 
-def reconstructions(
-    panels: list[Panel], checkpoints: dict[str, Path], per_panel: int, first: int = 0
-) -> list[Panel]:
+def reconstructions(panels: list[Panel], checkpoints: dict[str, Path], per_panel: int, first: int = 0) -> list[Panel]:
     """Pure (unblended) reconstructions, decoders dealt in turn so that each gets about the same number of panels.
 
     Args:
