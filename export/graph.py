@@ -15,6 +15,8 @@ from semscan.training.nets.npr64k import BOX_CELLS, FLOOR
 
 OPSET = 17
 IR_VERSION = 8
+_SHRUNK = 16.0
+"""Grey levels are divided by this where their contrast is taken; a power of two, so nothing is rounded."""
 """Old enough for every runtime that the extras allow."""
 
 _TYPES = {"fp32": (TensorProto.FLOAT, np.float32), "fp16": (TensorProto.FLOAT16, np.float16)}
@@ -174,6 +176,8 @@ class GraphMaker:
             over its cells, and the root as it is divided by.
         """
         grey = pixels if self.type == TensorProto.FLOAT else self.node("Cast", ["tiles"], "grey", to=TensorProto.FLOAT)
+        # Squares of whole grey levels overflow in half precision, which some runtimes take for everything.
+        grey = self.node("Mul", [grey, self.constant("shrink", np.float32(1 / _SHRUNK))], "grey_shrunk")
         shifted = {}
         axes = self.constant("contrast_axes", np.array([2, 3], np.int64))
         for name, row, column in (("centre", 2, 2), ("right", 2, 3), ("below", 3, 2)):
@@ -189,9 +193,9 @@ class GraphMaker:
         for name, side, pads in (("rows", [BOX_CELLS, 1], [reach, 0] * 2), ("box", [1, BOX_CELLS], [0, reach] * 2)):
             x = self.node("AveragePool", [x], name, kernel_shape=side, strides=[1, 1], pads=pads)
         x = self.node("Mul", [x, self.constant("half", np.float32(0.5))], "energy_mean")
-        x = self.node(
-            "Sqrt", [self.node("Add", [x, self.constant("floor", np.float32(FLOOR))], "contrast")], "deviation"
-        )
+        floor = self.constant("floor", np.float32(FLOOR / _SHRUNK**2))
+        x = self.node("Sqrt", [self.node("Add", [x, floor], "contrast")], "deviation_shrunk")
+        x = self.node("Mul", [x, self.constant("enlarge", np.float32(_SHRUNK))], "deviation")
         root = x if self.type == TensorProto.FLOAT else self.node("Cast", [x], "root", to=self.type)
         edges = self.constant("edges", np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
         wide = self.node("Pad", [root, edges], "root_padded")  # its value there meets a weight of zero

@@ -82,12 +82,7 @@ def test_half_precision_is_close_and_close_only(bundle, tiles, backend):
         assert "half precision" in refusal.message  # this CPU cannot, and it is not replaced by another precision
         return
     assert runtime.precision == "fp16"
-    try:
-        golden_self_test(bundle, runtime)
-    except ModelError as refusal:
-        # OpenVINO computes the local contrast of sem-1 in half precision, too: that is not close, and never used.
-        assert backend == "openvino" and "misses its golden scores" in refusal.message
-        return
+    golden_self_test(bundle, runtime)
     expected = open_backend(bundle, choose(backend="onnxruntime")).infer(tiles)
     assert 1e-5 < np.abs(runtime.infer(tiles) - expected).max() < 2e-2
 

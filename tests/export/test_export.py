@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
+from random_networks import randomised
 
 from semscan.engine.bundle import list_models, load_bundle
 from semscan.engine.errors import ModelError, UsageError
@@ -22,16 +23,7 @@ from semscan.training.nets.registry import build_network
 
 @pytest.fixture(scope="module")
 def network():
-    """Random weights with batch statistics far from their defaults, so that a forgotten one shows."""
-    torch.manual_seed(3)
-    model = Npr5k()
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.2, 2)
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.normal_(module.bias, 0, 0.3)
-    return model.eval()
+    return randomised(Npr5k)
 
 
 def tiles(level, spread=12):

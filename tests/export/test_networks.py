@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import torch
 import torch.nn.functional as F
+from random_networks import randomised
 
 from semscan.engine.backends.onnxruntime import OnnxRuntimeBackend
 from semscan.engine.bundle import load_bundle
@@ -27,20 +28,11 @@ SIDE = 64
 
 @pytest.fixture(scope="module", params=FAMILY)
 def network(request):
-    """Random weights with batch statistics far from their defaults, so that a forgotten one shows."""
     return trained(request.param)
 
 
 def trained(name):
-    torch.manual_seed(3)
-    model = build_network(name)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.2, 2)
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.normal_(module.bias, 0, 0.3)
-    return model.eval()
+    return randomised(lambda: build_network(name))
 
 
 def as_bundle(network, path):
@@ -197,3 +189,19 @@ def test_eight_bit_ranges_follow_every_activation():
 
     for name in ("first_relu", "first_pooled"):
         assert scale(loud, name) > 1.5 * scale(quiet, name)
+
+
+def test_contrasts_fit_into_half_precision():
+    """OpenVINO computes everything in half precision, also what the graph has typed single: 65504 must be enough."""
+    pytest.importorskip("openvino")
+    import openvino
+
+    core = openvino.Core()
+    if "FP16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        pytest.skip("this CPU does not compute in half precision")
+    folded = fold(trained("npr64k_lcn"))
+    stark = (np.random.default_rng(1).integers(0, 2, (4, 1, SIDE, SIDE)) * 255).astype(np.uint8)
+    model = core.read_model(build_graph(folded, SIDE, "fp16").SerializeToString())
+    found = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f16"}).infer_new_request({"tiles": stark})
+    expected = reference_evidence(folded, stark).mean((1, 2))
+    np.testing.assert_allclose(found["logit"], expected, atol=2e-2)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from random_networks import randomised
 
 from semscan.engine.errors import UsageError
 from semscan.training.nets.npr64k import BOX_CELLS, FLOOR, RESIDUAL_SCALE, Npr64k, contrast, residual_filters
@@ -22,16 +23,7 @@ OURS = ("npr64k", "npr64k_lcn")
 
 
 def trained(name, seed=3):
-    """Random weights with batch statistics far from their defaults, in evaluation mode."""
-    torch.manual_seed(seed)
-    model = build_network(name)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.2, 2)
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.normal_(module.bias, 0, 0.3)
-    return model.eval()
+    return randomised(lambda: build_network(name), seed)
 
 
 def noise(n, side, level=128, spread=15, seed=1):
