@@ -75,19 +75,9 @@ def list_micrographs(root: Path, splits: Sequence[str]) -> list[Micrograph]:
         # some papers gave two or more, so there are somewhat fewer independent sources than counted.
         source = f"{row['source']}/{path.stem}" if row["source"] == "emps_sem" else row["source"]
         found.append(Micrograph(path, source, row["split"], row["sha256"], row["licence"], row["databar"]))
-    labels = {row["file"]: row["label"] for row in _rows(PREPRINT_LABELS)} if PREPRINT_LABELS.is_file() else {}
-    for row in _rows(root / "preprint_panels.csv"):
-        if labels.get(row["file"]) == "sem":
-            found.append(
-                Micrograph(
-                    root / row["file"],
-                    f"preprint/{row['preprint']}",
-                    preprint_split(row["preprint"]),
-                    row["sha256"],
-                    row["licence"],
-                    "unknown",
-                )
-            )
+    for row, label in _labelled_panels(root):
+        if label == "sem":
+            found.append(_panel(root, row, preprint_split(row["preprint"])))
     return [m for m in found if m.split in splits]
 
 
@@ -97,23 +87,43 @@ def list_others(root: Path, sources: Sequence[str]) -> list[Micrograph]:
     Args:
         root: from :func:`data_root`.
         sources: data sets; of ``emps_tem`` every picture is a source, though some papers gave two, and some of the
-            papers may have panels in ``emps_sem`` as well.
+            papers may have panels in ``emps_sem`` as well. ``preprint`` stands for the TEM and light microscopy panels
+            of preprints without any SEM panel, which neither calibrate nor test.
 
     Returns:
-        Pictures of the split ``kind``, in the order of the table.
+        Pictures of the split ``kind``, in the order of the tables.
 
     Raises:
         UsageError: a data set has none.
     """
     rows = [row for row in _rows(root / "micrographs.csv") if row["kind"] == "other" and row["source"] in sources]
-    if missing := sorted(set(sources) - {row["source"] for row in rows}):
-        raise UsageError(f"there are no micrographs of {missing[0]} that are not SEM")
     found = []
     for row in rows:
         path = root / row["file"]
         source = f"{row['source']}/{path.stem}" if row["source"] == "emps_tem" else row["source"]
         found.append(Micrograph(path, source, row["split"], row["sha256"], row["licence"], row["databar"]))
+    if "preprint" in sources:
+        labelled = _labelled_panels(root)
+        with_sem = {row["preprint"] for row, label in labelled if label == "sem"}
+        found += [
+            _panel(root, row, "kind")
+            for row, label in labelled
+            if label in ("tem", "light") and row["preprint"] not in with_sem
+        ]
+    if missing := sorted(set(sources) - {micrograph.source.split("/")[0] for micrograph in found}):
+        raise UsageError(f"there are no micrographs of {missing[0]} that are not SEM")
     return found
+
+
+def _labelled_panels(root: Path) -> list[tuple[dict[str, str], str | None]]:
+    """Rows of ``preprint_panels.csv`` with their labels."""
+    labels = {row["file"]: row["label"] for row in _rows(PREPRINT_LABELS)} if PREPRINT_LABELS.is_file() else {}
+    return [(row, labels.get(row["file"])) for row in _rows(root / "preprint_panels.csv")]
+
+
+def _panel(root: Path, row: dict[str, str], split: str) -> Micrograph:
+    source = f"preprint/{row['preprint']}"
+    return Micrograph(root / row["file"], source, split, row["sha256"], row["licence"], "unknown")
 
 
 def preprint_split(preprint: str) -> str:

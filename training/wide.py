@@ -81,22 +81,21 @@ def in_windows(predict: Callable[[Tensor, Tensor], Tensor], x: Tensor, at: Tenso
 
     Args:
         predict: from float [n, c, side, side] and int64 [n] to the noise.
-        x: float [n, c, h, h], h at least ``side``.
+        x: float [n, c, h, w], h and w at least ``side``.
         at: int64 [n], time steps.
         side: of a window, a multiple of 4; windows begin at multiples of a quarter of it and at the far border.
 
     Returns:
         like ``x``.
     """
-    if x.shape[-1] <= side:
+    if max(x.shape[-2:]) <= side:
         return predict(x, at)
-    last = x.shape[-1] - side
-    firsts = [*range(0, last, 3 * side // 4), last]
+    rows, columns = ([*range(0, length - side, 3 * side // 4), length - side] for length in x.shape[-2:])
     ramp = torch.minimum(torch.arange(1, side + 1), torch.arange(side, 0, -1)).to(x)
     weight = ramp[:, None] * ramp[None]
     total, weights = torch.zeros_like(x), x.new_zeros(x.shape[-2:])
-    for top in firsts:
-        for left in firsts:
+    for top in rows:
+        for left in columns:
             here = (..., slice(top, top + side), slice(left, left + side))
             total[here] += weight * predict(x[here], at)
             weights[here] += weight

@@ -46,6 +46,15 @@ def test_every_emps_panel_and_preprint_is_its_own_source(real_data):
     assert len(emps) == len(set(emps)) == 70
 
 
+@pytest.mark.data
+def test_others_of_preprints_come_from_none_that_calibrates_or_tests(real_data):
+    found = list_others(real_data, ["preprint"])
+    sources = {m.source for m in found}
+    assert len(sources) > 10 and all(source.startswith("preprint/") for source in sources)
+    assert not sources & {m.source for m in list_micrographs(real_data, SPLITS)}
+    verify_files(found)
+
+
 def test_small_folder(small_data):
     listed = list_micrographs(small_data, ["train"])
     verify_files(listed)

@@ -120,6 +120,9 @@ def test_a_wide_noise_is_predicted_in_windows_that_see_what_was_trained_on():
     assert made.diff(dim=3).abs().max() < 0.4  # from one window to the next without a step
     torch.testing.assert_close(wide.in_windows(lambda window, at: 2 * window, x, at, 32), 2 * x)
     assert wide.in_windows(constant, x[..., :32, :32], at, 32).unique().tolist() == [10]
+    low = x[..., :48, :]
+    torch.testing.assert_close(wide.in_windows(lambda window, at: 2 * window, low, at, 32), 2 * low)
+    torch.testing.assert_close(wide.in_windows(lambda window, at: 2 * window, x[..., :32], at, 32), 2 * x[..., :32])
 
 
 def test_latent_vectors_of_cells_are_normal_and_share_a_part():
