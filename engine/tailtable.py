@@ -2,12 +2,15 @@
 
 Split-conformal counting (Vovk et al.; Papadopoulos et al., ECML 2002) with one change: a source that gave several
 panels counts as one, through the share of its panels that score as high, because panels of one source score alike.
-The same table serves a shipped model and the archive of a publisher.
+Where one collection gave most of the sources, its sources weigh less (:func:`balanced`), and the table counts as many
+sources as the weighted ones are worth (Kish's effective number, with Clopper-Pearson bounds as in Korn and Graubard,
+Survey Methodology 24, 1998). The same table serves a shipped model and the archive of a publisher.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,16 +25,40 @@ MOST_ROWS = 2000
 _ALIKE = 0.01
 
 
-def tail_table(scores: Floats, sources: Sequence[str], panels: int) -> dict[str, Any]:
+def balanced(sources: Sequence[str]) -> dict[str, float]:
+    """Weights of sources such that no collection outweighs all the others together.
+
+    Panels of one collection went through the same hands: cut, resized and stored by the same people. A reference that
+    is mostly such a collection knows what that did to pictures, not what a scan meets.
+
+    Args:
+        sources: ``collection/name``, or ``collection`` where the collection is one source; repetitions do not count.
+
+    Returns:
+        The weight of each distinct source, at most 1. Where there is one collection only, all are 1.
+    """
+    names = sorted(set(sources))
+    held = Counter(name.split("/")[0] for name in names)
+    return {
+        name: min(1.0, (len(names) - held[of]) / held[of]) if len(held) > 1 else 1.0
+        for name, of in ((name, name.split("/")[0]) for name in names)
+    }
+
+
+def tail_table(
+    scores: Floats, sources: Sequence[str], panels: int, weights: Mapping[str, float] | None = None
+) -> dict[str, Any]:
     """Tail fractions with their bounds at every distinct genuine score.
 
     Args:
         scores: float64 [n] of genuine panels, finite, n >= 1.
         sources: the source of each.
         panels: genuine panels behind the scores: one that was scored in two sizes is one panel.
+        weights: of the sources, positive; all alike when ``None``.
 
     Returns:
-        ``n``, ``sources`` and the ascending columns ``scores``, ``tail``, ``low95``, ``high95`` (two-sided
+        ``n``, ``sources`` (what they are worth, rounded down, if ``weights`` differ; ``counted`` is then how many there
+        are) and the ascending columns ``scores``, ``tail``, ``low95``, ``high95`` (two-sided
         Clopper-Pearson) and ``upper95`` (one-sided). In a long table, rows are put together such that a tail is never
         smaller than counted, and larger by 1 % at most.
 
@@ -42,17 +69,20 @@ def tail_table(scores: Floats, sources: Sequence[str], panels: int) -> dict[str,
     if not len(given) or not np.isfinite(given).all():
         raise ValueError("a table needs scores, all of them finite")
     names, of = np.unique(np.asarray(sources), return_inverse=True)
-    share = 1 / np.bincount(of)
+    weight = np.array([weights[name] for name in names.tolist()]) if weights else np.ones(len(names))
+    worth = int(weight.sum() ** 2 / (weight**2).sum() + 1e-9)
+    share = weight / weight.sum() * worth / np.bincount(of)
     values: Floats
     values, at = np.unique(given, return_inverse=True)
     held = np.bincount(at, share[of])
-    k: Floats = np.minimum(np.cumsum(held[::-1])[::-1], len(names))
+    k: Floats = np.minimum(np.cumsum(held[::-1])[::-1], worth)
     if len(values) > MOST_ROWS:
         values, k = _fewer(values, k)
-    low, high = clopper_pearson(k, len(names))
-    columns = (values, (1 + k) / (len(names) + 1), low, high, upper_bound(k, len(names)))
+    low, high = clopper_pearson(k, worth)
+    columns = (values, (1 + k) / (worth + 1), low, high, upper_bound(k, worth))
     rounded = (np.round(column, 6).tolist() for column in columns)
-    return {"n": panels, "sources": len(names), **dict(zip(COLUMNS, rounded, strict=True))}
+    counted = {"counted": len(names)} if worth < len(names) else {}
+    return {"n": panels, "sources": worth, **counted, **dict(zip(COLUMNS, rounded, strict=True))}
 
 
 def _fewer(values: Floats, k: Floats) -> tuple[Floats, Floats]:

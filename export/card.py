@@ -28,7 +28,10 @@ def model_card(
         notes: list items about this model alone that its evaluation does not measure, each line ended.
     """
     rate, line, makers = results["rate"], calibration["smoothness"], provenance["makers"]
-    strata = [f"| {name} | {t['n']} | {t['sources']} |" for name, t in calibration["strata"].items()]
+    strata = [
+        f"| {name} | {t['n']} | {t.get('counted', t['sources'])} | {t['sources']} |"
+        for name, t in calibration["strata"].items()
+    ]
     data = [
         f"| {d['data_set']} | {d['split']} | {d['files']} | {d['independent_sources']} | {d['licence']} |"
         for d in provenance["data"]
@@ -76,11 +79,12 @@ Genuine panels of unseen sources at the shipped thresholds:
 
 ## Calibration
 One count per independent source (data set, paper or preprint), each panel once at its own size and once resampled by
-0.5 to 2. The smallest rate that it supports with 95 % confidence is {results["smallest_bound"]:.3f}, the default rate
+0.5 to 2. Where one collection of panels gave more sources than all others together, each of its sources weighs less,
+so that it counts half; the sources are then worth fewer. The smallest rate that it supports with 95 % confidence is {results["smallest_bound"]:.3f}, the default rate
 {rate:g}. No smaller rate can be stated, whatever the score; `semscan calibrate` counts an archive of your own.
 
-| stratum | genuine panels, each also resampled | sources |
-|---|---|---|
+| stratum | genuine panels, each also resampled | sources | worth |
+|---|---|---|---|
 {chr(10).join(strata)}
 
 Not assessed: shorter side under {provenance["tile_px"]} px, JPEG quality under 60, JPEG 2000, smoothness outside

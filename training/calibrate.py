@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.intervals import sources_needed
-from semscan.engine.tailtable import tail_table
+from semscan.engine.tailtable import balanced, tail_table
 from semscan.training.data import data_root, list_micrographs, verify_files
 from semscan.training.detector import DetectorRecipe
 from semscan.training.metrics import auc
@@ -126,20 +126,27 @@ def tables(
         line: from :func:`choose_line`.
 
     Returns:
-        Tables by stratum. A stratum of regions with too few sources for a rate of 10 % is left out.
+        Tables by stratum, the collections of sources balanced. A stratum of regions with too few sources for a rate of 10 % is left out.
     """
     names = np.asarray(sources)
     strata, local = {}, {}
     for name, scores in measured.items():
         corrected = scores.logit - line["slope"] * scores.smoothness - line["intercept"]
         used = _assessed(scores)
-        strata[name] = tail_table(corrected[used], names[used].tolist(), _panels(used))
+        strata[name] = _table(corrected[used], names[used].tolist(), _panels(used))
         if scores.local is None:
             continue
         used = used & np.isfinite(scores.local)
-        if len(set(names[used])) >= sources_needed(LOCAL_RATE):
-            local[name] = tail_table(scores.local[used], names[used].tolist(), _panels(used))
+        if not used.any():
+            continue
+        table = _table(scores.local[used], names[used].tolist(), _panels(used))
+        if table["sources"] >= sources_needed(LOCAL_RATE):
+            local[name] = table
     return {"strata": strata, "local": local} if local else {"strata": strata}
+
+
+def _table(scores: NDArray[np.float64], sources: list[str], panels: int) -> dict[str, Any]:
+    return tail_table(scores, sources, panels, balanced(sources))
 
 
 def _assessed(scores: Scores) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@ import pytest
 
 from semscan.engine.calibration import Calibration
 from semscan.engine.intervals import upper_bound
-from semscan.engine.tailtable import tail_table
+from semscan.engine.tailtable import balanced, tail_table
 from semscan.training.calibrate import choose_line, tables
 from semscan.training.metrics import auc, auc_interval, clopper_pearson, tpr_at
 from semscan.training.scoring import Scores
@@ -29,6 +29,22 @@ def test_tail_counts_sources_not_panels():
     assert (table["n"], table["sources"]) == (3, 2)
     assert table["scores"] == [0.5, 1.0, 2.0, 3.0, 4.0]
     np.testing.assert_allclose(table["tail"], np.array([3, 2, 1.75, 1.5, 1.25]) / 3, atol=1e-6)
+
+
+def test_no_collection_outweighs_all_the_others():
+    sources = [f"big/{i}" for i in range(70)] + [f"paper/{i}" for i in range(22)] + ["lab"]
+    weights = balanced([*sources, "big/1"])
+    assert set(weights) == set(sources)
+    assert sum(weights[name] for name in sources if name.startswith("big/")) == pytest.approx(23)
+    assert weights["lab"] == weights["paper/3"] == 1
+    assert set(balanced(["a/1", "a/2"]).values()) == {1.0}  # nothing to balance against
+    # Others score higher: of the plain table 23 of 93 sources, of the balanced one every second.
+    scores = np.array([0.0] * 70 + [1.0] * 23)
+    plain, table = tail_table(scores, sources, 93), tail_table(scores, sources, 93, weights)
+    assert plain["tail"][1] == pytest.approx(24 / 94, abs=1e-6) and "counted" not in plain
+    assert (table["sources"], table["counted"]) == (69, 93)  # 46 squared / (23 + 23 squared / 70) = 69.2
+    assert table["tail"][1] == pytest.approx((1 + 34.5) / 70, abs=1e-6)
+    assert table["upper95"][1] == pytest.approx(float(upper_bound(34.5, 69)), abs=1e-6)
 
 
 def test_table_is_monotone_and_readable_by_the_engine():
