@@ -194,7 +194,7 @@ def _fold_64k(model: Npr64k) -> FoldedNpr64k:
     return FoldedNpr64k(
         first=first,
         convs=tuple(_merge(conv, norm) for conv, norm in zip(model.convs, model.norms[1:], strict=True)),
-        head_weight=_float64(model.head.weight)[0, :, 0, 0],
+        head_weight=_float64(model.head_weight())[0, :, 0, 0],
         head_bias=float(_float64(model.head.bias)[0]),
     )
 

@@ -22,7 +22,7 @@ from semscan.export.variants import export_fp16, export_int8, folded_of
 from semscan.export.verify import verify
 from semscan.training.nets.registry import build_network
 
-FAMILY = ("npr64k", "npr64k_lcn", "npr_teacher")
+FAMILY = ("npr64k", "npr64k_lcn", "npr64k_lcn_one_sided", "npr_teacher")
 SIDE = 64
 
 

@@ -13,6 +13,7 @@ PARAMETERS = {
     "npr5k": 4_969,
     "npr64k": 61_345,
     "npr64k_lcn": 61_345,
+    "npr64k_lcn_one_sided": 61_345,
     "npr_teacher": 242_497,
     "npr1m": 1_437_761,
     "ladeda": 1_281,
@@ -116,6 +117,16 @@ def test_the_evidence_of_a_tile_is_that_of_the_same_place_in_a_larger_picture(na
         whole, tile = model.evidence(big), model.evidence(big[..., 32:128, 32:128])
     inner = slice(2, -2) if name == "npr64k_lcn" else slice(None)  # the contrast's box is cut off at edges
     torch.testing.assert_close(tile[:, inner, inner], whole[:, 8:24, 8:24][:, inner, inner], atol=1e-10, rtol=0)
+
+
+def test_a_one_sided_network_never_finds_evidence_against():
+    model, tiles = trained("npr64k_lcn_one_sided"), noise(2, 96)
+    with torch.inference_mode():
+        cells = model.evidence(tiles)
+        model.head.weight -= 100  # far below zero, and still no weight is negative
+        none = model.evidence(tiles)
+    assert cells.min() > model.head.bias and cells.std() > 0
+    torch.testing.assert_close(none, model.head.bias.expand_as(none))
 
 
 def test_a_crop_by_one_pixel_hardly_moves_the_logit():

@@ -52,7 +52,7 @@ class SkipExcitation(nn.Module):
         return gated
 
 
-class NoiseInjection(nn.Module):
+class LearnedNoise(nn.Module):
     """Adds white noise, the same for all channels, with one learned strength that starts at zero."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class FastganDiscriminator(nn.Module):
         stem: list[nn.Module] = [_conv(channels, wide[first_px], 4 if size_px > 256 else 3, 2 if size_px > 256 else 1)]
         self.stem = nn.Sequential(*stem, nn.LeakyReLU(0.2))
         sides = [first_px // 2**level for level in range(1, _halvings(COARSEST_PX, first_px) + 1)]
-        self.blocks = nn.ModuleList(_DownBlock(wide[2 * side], wide[side]) for side in sides)
+        self.blocks = nn.ModuleList(_HalvingBlock(wide[2 * side], wide[side]) for side in sides)
         self.head = _head(wide[COARSEST_PX])
         small_px = second_scale(size_px)
         small: list[nn.Module] = [_conv(channels, wide[small_px // 2], 4, 2), nn.LeakyReLU(0.2)]
@@ -195,7 +195,7 @@ def shrink(picture: Tensor, side: int) -> Tensor:
     return F.avg_pool2d(picture, picture.shape[-1] // side)
 
 
-class _DownBlock(nn.Module):
+class _HalvingBlock(nn.Module):
     """Halves the side: mean of a path of two convolutions and of a short one behind a 2 x 2 mean."""
 
     def __init__(self, narrow: int, wide: int) -> None:
@@ -222,7 +222,7 @@ def _up_block(wide: int, narrow: int, with_noise: bool) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Upsample(scale_factor=2)]
     for channels in (wide, narrow) if with_noise else (wide,):
         layers.append(nn.Conv2d(channels, 2 * narrow, 3, padding=1, bias=False))
-        layers += [NoiseInjection()] if with_noise else []
+        layers += [LearnedNoise()] if with_noise else []
         layers += [nn.BatchNorm2d(2 * narrow), nn.GLU(1)]
     return nn.Sequential(*layers)
 

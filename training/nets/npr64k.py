@@ -48,6 +48,8 @@ class Npr64k(nn.Module):
         widths: channels of the first layer, at full resolution, of the second, at half, and of all others, at a
             quarter of the resolution.
         local: divide residuals by the local contrast instead of a constant.
+        one_sided: features speak for a generated picture only, never against it: the last layer's weights are positive,
+            so a cell cannot be outvoted below the bias by what looks genuine elsewhere.
 
     Attributes:
         cell_px: side of a cell of the evidence map.
@@ -56,9 +58,9 @@ class Npr64k(nn.Module):
 
     cell_px = 4
 
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 48, 48), local: bool = False) -> None:
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 48, 48), local: bool = False, one_sided: bool = False) -> None:
         super().__init__()
-        self.local = local
+        self.local, self.one_sided = local, one_sided
         self.margin_px = 4 * len(widths) - 4
         self.filters: Tensor
         self.register_buffer("filters", residual_filters(), persistent=False)
@@ -67,6 +69,8 @@ class Npr64k(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for width in widths)
         self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, bias=False) for a, b in itertools.pairwise(widths))
         self.head = nn.Conv2d(widths[-1], 1, 1)
+        if one_sided:
+            nn.init.constant_(self.head.weight, -4.0)
 
     def forward(self, tiles: Tensor) -> Tensor:
         """Logits.
@@ -89,8 +93,12 @@ class Npr64k(nn.Module):
             x = F.relu(norm(conv(x)), inplace=True)
             if index == 0:
                 x = F.avg_pool2d(x, 2)
-        cells: Tensor = self.head(x)
+        cells = F.conv2d(x, self.head_weight(), self.head.bias)
         return cells[:, 0].to(self.mixing.dtype)
+
+    def head_weight(self) -> Tensor:
+        """Weights of the last layer, [1, widths[-1], 1, 1]; positive if the network is one-sided."""
+        return F.softplus(self.head.weight) if self.one_sided else self.head.weight
 
     def kernel(self) -> Tensor:
         """Differences and mixing as one convolution, [widths[0], 1, 5, 5]; every kernel sums to zero.

@@ -20,6 +20,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "npr5k": Npr5k,
     "npr64k": Npr64k,
     "npr64k_lcn": lambda: Npr64k(local=True),
+    "npr64k_lcn_one_sided": lambda: Npr64k(local=True, one_sided=True),
     "npr_teacher": lambda: Npr64k(TEACHER_WIDTHS),
     "npr1m": Npr1m,
     "ladeda": PatchNet,
