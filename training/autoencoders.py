@@ -26,7 +26,14 @@ from semscan.training.crops import CropsPool, load_crops_pool
 from semscan.training.data import data_root, list_micrographs, verify_files
 from semscan.training.nets.autoencoders import Autoencoder, AutoencoderSpec, PatchCritic
 from semscan.training.recipe import load_recipe, recipe_json
-from semscan.training.rundir import Stats, load_checkpoint, open_run, save_checkpoint, write_sources
+from semscan.training.rundir import (
+    Stats,
+    TrainingDiverged,
+    load_checkpoint,
+    open_run,
+    save_checkpoint,
+    write_sources,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ def train_one(recipe: AutoencoderRecipe, name: str, pool: CropsPool, run_dir: Pa
     for bit on a CPU with one thread.
 
     Raises:
-        FloatingPointError: a loss is not finite.
+        TrainingDiverged: a loss is not finite.
         UsageError: the checkpoint belongs to another design.
     """
     spec = recipe.decoders[name]
@@ -151,7 +158,8 @@ def train_one(recipe: AutoencoderRecipe, name: str, pool: CropsPool, run_dir: Pa
         with_critic = step >= recipe.l1_share * recipe.steps
         loss, critic_loss = _step(recipe, model, critic, real, with_critic, optimizer, critic_optimizer)
         if not np.isfinite(loss):
-            raise FloatingPointError(f"{name}: the loss is {loss} at step {step}")
+            good = f"the last good checkpoint is {path}" if path.exists() else "no checkpoint had been written yet"
+            raise TrainingDiverged(f"{name}: the loss is {loss} at step {step}; {good}")
         if (step + 1) % recipe.save_every == 0 or step + 1 == recipe.steps:
             psnr, roughness = _quality(model, probe)
             seconds = (time.monotonic() - began) / (step + 1 - first)

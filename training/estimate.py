@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 WARM_UP_STEPS = 1
 TIMED_STEPS = 3
+"""At least; where penalties are due every so many steps, a whole period of them is timed."""
 
 
 def print_estimate(recipe: Any, trainee: Trainee, place: Place) -> None:
@@ -29,11 +30,12 @@ def print_estimate(recipe: Any, trainee: Trainee, place: Place) -> None:
     for step in range(WARM_UP_STEPS):
         trainee.step(step, real)
     _wait(place)
+    timed = max(TIMED_STEPS, getattr(trainee, "period", 1))
     began = time.monotonic()
-    for step in range(WARM_UP_STEPS, WARM_UP_STEPS + TIMED_STEPS):
+    for step in range(WARM_UP_STEPS, WARM_UP_STEPS + timed):
         trainee.step(step, real)
     _wait(place)
-    seconds = (time.monotonic() - began) / TIMED_STEPS
+    seconds = (time.monotonic() - began) / timed
     state = sum(_bytes(part.state_dict()) for part in trainee.state().values())
     _say(f"memory: {state / 2**20:.1f} MiB of state, {_peak_mib(place):.0f} MiB at the most so far, all included")
     minutes = seconds * recipe.training.steps / 60

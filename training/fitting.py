@@ -20,7 +20,7 @@ from semscan.training.kept_back import Choice, auc_by_family, genuine_scores
 from semscan.training.nets.registry import build_network, load_detector
 from semscan.training.place import Place, find_place
 from semscan.training.pool import Pool
-from semscan.training.rundir import Stats, load_checkpoint, save_checkpoint, truncate_stats
+from semscan.training.rundir import Stats, TrainingDiverged, load_checkpoint, save_checkpoint, truncate_stats
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
@@ -88,7 +88,7 @@ def fit(recipe: TrainingRecipe, network: str, seed: int, pool: Pool, choice: Cho
         The averaged network, in evaluation mode.
 
     Raises:
-        FloatingPointError: the loss is not finite.
+        TrainingDiverged: the loss is not finite.
         UsageError: the checkpoint is of another network.
     """
     run = _Fit(recipe, network, seed, pool, choice, run_dir)
@@ -182,7 +182,7 @@ class _Fit:
         self.losses.append(float(loss.detach()))
         self.right.append(float(((logits > 0) == (labels > 0.5)).float().mean()))
         if not np.isfinite(self.losses[-1]):
-            raise FloatingPointError(f"the loss is {self.losses[-1]} at step {self.step}")
+            raise TrainingDiverged(f"the detector's loss is {self.losses[-1]} at step {self.step}")
         self.step += 1
         if recipe.mine_every and self.step % recipe.mine_every == 0:
             self._mine()

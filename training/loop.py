@@ -30,20 +30,24 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from semscan.engine.errors import SemscanError, UsageError
+from semscan.engine.errors import UsageError
 from semscan.training.data import Micrograph
 from semscan.training.meter import Meter
 from semscan.training.pictures import grid_of, to_signed
 from semscan.training.place import Place, find_place
 from semscan.training.recipe import build_recipe, recipe_json, recipe_sha256
-from semscan.training.rundir import Stats, load_checkpoint, open_run, save_checkpoint, truncate_stats, write_sources
+from semscan.training.rundir import (
+    Stats,
+    TrainingDiverged,
+    load_checkpoint,
+    open_run,
+    save_checkpoint,
+    truncate_stats,
+    write_sources,
+)
 
 Batches = Callable[[np.random.Generator], NDArray[np.uint8]]
 """Genuine pictures of one step, uint8 of the trainee's ``real_shape``, from that step's generator."""
-
-
-class TrainingDiverged(SemscanError):
-    """A loss or a weight is not finite; the message names the last good checkpoint."""
 
 
 class Stateful(Protocol):
@@ -61,7 +65,7 @@ class Trainee(Protocol):
 
     ``real_shape`` is the shape of the genuine pictures of one step, for example (batch, channels, size, size). One
     that lacks an ingredient of the system whose name it bears also has a string ``variant``, such as
-    ``fastgan-lite``, which goes into its checkpoints.
+    ``fastgan-lite``, which goes into its checkpoints; one whose steps differ in cost has their ``period``.
     """
 
     real_shape: tuple[int, ...]
@@ -192,8 +196,7 @@ def load_trainee(path: Path, device: str = "cpu") -> Trainee:
     if "states" not in stored or "recipe" not in stored:
         raise UsageError(f"{path} is no checkpoint of a generator", "give checkpoint.pt of a run of `semscan train`")
     system = find_system(stored["recipe"]["system"])
-    recipe = build_recipe(system.recipe, stored["recipe"])
-    trainee = system.build(recipe, find_place(device))
+    trainee = system.build(build_recipe(system.recipe, stored["recipe"]), find_place(device))
     _restore(trainee, stored["states"], path, some=bool(stored.get("slim")))
     return trainee
 
@@ -275,9 +278,7 @@ class _Run:
         good = "no checkpoint had been written yet"
         if self.saved_step:
             good = f"the last good checkpoint is {self.path} of step {self.saved_step}"
-        return TrainingDiverged(
-            f"{self.recipe.name}: {what} at step {step}; {good}", "try a lower learning rate in a new --run-dir"
-        )
+        return TrainingDiverged(f"{self.recipe.name}: {what} at step {step}; {good}")
 
 
 def _restore(trainee: Trainee, states: Mapping[str, Any], path: Path, *, some: bool = False) -> None:

@@ -12,9 +12,20 @@ from typing import Any
 
 import torch
 
-from semscan.engine.errors import OutputError, UsageError
+from semscan.engine.errors import OutputError, SemscanError, UsageError
 from semscan.training.data import Micrograph, describe_sources
 from semscan.training.recipe import recipe_json, recipe_sha256
+
+
+class TrainingDiverged(SemscanError):
+    """A loss or a weight is not finite; the message names the last good checkpoint.
+
+    Args:
+        message: what is not finite, at which step, and where the last good checkpoint is.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "try a lower learning rate in a new --run-dir")
 
 
 def open_run(run_dir: Path, recipe: Any, *, resume: bool) -> Path:
@@ -137,11 +148,11 @@ class Stats:
         """Record one line.
 
         Raises:
-            FloatingPointError: a value is not finite; training must stop rather than save a broken network.
+            TrainingDiverged: a value is not finite; training must stop rather than save a broken network.
         """
         for name, value in values.items():
             if isinstance(value, float) and not math.isfinite(value):
-                raise FloatingPointError(f"{self._label}: {name} is {value} in {values}")
+                raise TrainingDiverged(f"{self._label}: {name} is {value} in {values}")
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
         if not self._echo:

@@ -100,6 +100,9 @@ class PathLength(nn.Module):
 class Stylegan2:
     """StyleGAN2-ADA with its losses, see :class:`semscan.training.loop.Trainee`."""
 
+    period = R1_EVERY
+    """Steps after which the penalties' cost repeats; those of the path length are due every fourth of them."""
+
     def __init__(self, recipe: StyleRecipe, place: Place) -> None:
         loop = recipe.training
         self.recipe, self.place = recipe, place

@@ -280,6 +280,28 @@ def test_latent_model_resumes_bit_equal(tmp_path, vae):
         assert all(torch.equal(states[0][part][key], states[1][part][key]) for key in states[0][part])
 
 
+@pytest.mark.slow
+def test_latent_model_overfits_sixteen_tiles(tmp_path):
+    design = AutoencoderSpec("nearest", 2, 4, width=8, bottleneck="vae")
+    pool = CropsPool([tile[0] for tile in discs()], np.full(16, 1 / 16))
+    train_one(AutoencoderRecipe("a", {"vae": design}, steps=60, batch=8, crop_px=32), "vae", pool, tmp_path)
+    torch.manual_seed(0)
+    trainee = LatentDdpm(replace(latent_recipe(tmp_path / "vae.pt"), lr=2e-3), CPU)
+    tiles = to_signed(discs(), torch.device("cpu"))
+    losses = [trainee.step(step, tiles)["loss"] for step in range(150)]
+    # As velocities, whose loss begins near 1 and goes on past the noise that the encoder adds.
+    assert np.mean(losses[-20:]) < 0.6 * np.mean(losses[:5])
+    # Half of the variance is noise here; a network that knows the latents sees through it.
+    denoiser, at = trainee.denoiser, torch.full((16,), 500)
+    latents = trainee.space.encode(tiles)
+    kept = denoiser.kept[500]
+    with torch.inference_mode():
+        noisy = add_noise(latents, torch.randn_like(latents), at, denoiser.kept)
+        guessed = (noisy - (1 - kept).sqrt() * denoiser.predict(noisy, at)) / kept.sqrt()
+    spread = (latents - latents.mean(0)).square().mean()
+    assert (guessed - latents).square().mean() < spread / 2
+
+
 def test_a_missing_or_different_autoencoder_is_refused(tmp_path, vae):
     from semscan.training.latent import SYSTEMS
 

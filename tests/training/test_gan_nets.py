@@ -15,7 +15,7 @@ from semscan.training.nets.fastgan import (
     EXCITED_BY,
     FastganDiscriminator,
     FastganGenerator,
-    NoiseInjection,
+    LearnedNoise,
     SkipExcitation,
     second_scale,
 )
@@ -76,10 +76,10 @@ def test_fastgan_blocks_have_gated_units_and_noise_that_starts_silent():
     generator = FastganGenerator(64, 1, 4, 8)
     blocks = [[type(m) for m in block] for block in generator.blocks]
     assert [block.count(nn.GLU) for block in blocks] == [2, 1, 2, 1]
-    assert [block.count(NoiseInjection) for block in blocks] == [2, 0, 2, 0]
+    assert [block.count(LearnedNoise) for block in blocks] == [2, 0, 2, 0]
     gated = generator.blocks[1][-1](torch.tensor([2.0, 0.0]).reshape(1, 2, 1, 1))
     assert gated.item() == pytest.approx(2.0 * 0.5)  # value times sigmoid of the other half
-    noise = NoiseInjection()
+    noise = LearnedNoise()
     x = torch.zeros(2, 3, 4, 4)
     assert torch.equal(noise(x), x)
     with torch.no_grad():

@@ -29,23 +29,32 @@ def pictures():
 
 
 def test_fastgan_redraws_what_the_discriminator_was_shown_of_genuine_pictures(monkeypatch):
-    trainee, shown, wanted = fastgan(), [], []
-    forward = trainee.discriminator.forward
+    trainee, shown, wanted, features, decoded = fastgan(), [], [], [], []
+    forward, redraw = trainee.discriminator.forward, trainee.discriminator.redraw
 
     def watched(picture, small):
         shown.append(picture.detach().clone())
-        return forward(picture, small)
+        features.append(forward(picture, small))
+        return features[-1]
+
+    def noted(fine, coarse, corner):
+        decoded.append((fine, coarse))
+        return redraw(fine, coarse, corner)
 
     def difference(drawn, target):
         wanted.append(target.clone())
         return drawn.square().mean()
 
     monkeypatch.setattr(trainee.discriminator, "forward", watched)
+    monkeypatch.setattr(trainee.discriminator, "redraw", noted)
     monkeypatch.setattr(trainee, "difference", difference)
     trainee.step(0, pictures())
     # Genuine, generated for the discriminator, generated for the generator: all were augmented.
     assert len(shown) == 3 and torch.equal(shown[1], shown[2])
     assert not torch.equal(shown[0], pictures())
+    # Only genuine pictures are decoded.
+    ((fine, coarse),) = decoded
+    assert fine is features[0][1] and coarse is features[0][2]
     part, whole = wanted
     assert torch.equal(whole, shown[0])
     patches = shown[0].unfold(2, 16, 2).unfold(3, 16, 2)
@@ -66,13 +75,19 @@ def test_fastgan_hinge_of_known_logits(monkeypatch):
 
 
 def test_penalties_are_due_as_often_as_the_rates_of_adam_assume(monkeypatch):
-    trainee, steps = stylegan2(r1_gamma=3.0), []
+    trainee, steps, penalties = stylegan2(r1_gamma=3.0), [], []
 
     def noted(optimizer, loss):
         steps.append((optimizer is trainee.d_adam, loss.item()))
         update(optimizer, loss)
 
+    def measured(pictures, ws, forward=trainee.path.forward):
+        penalty = forward(pictures, ws)
+        penalties.append(penalty.item())
+        return penalty
+
     monkeypatch.setattr("semscan.training.stylegan2.update", noted)
+    monkeypatch.setattr(trainee.path, "forward", measured)
     due = {"r1": [], "path_length": []}
     for step in range(18):
         steps.clear()
@@ -82,6 +97,8 @@ def test_penalties_are_due_as_often_as_the_rates_of_adam_assume(monkeypatch):
         )
         if "r1" in record:
             assert steps[1][1] == pytest.approx(3.0 / 2 * R1_EVERY * record["r1"])
+        if "path_length" in record:
+            assert steps[-1][1] == pytest.approx(PATH_WEIGHT * PATH_EVERY * penalties[-1])
         for name, found in due.items():
             found += [step] * (name in record)
     assert due == {"r1": [0, 16], "path_length": [0, 4, 8, 12, 16]}

@@ -13,12 +13,12 @@ from torch import nn
 
 from semscan.engine.errors import DeviceError, OutputError, UsageError
 from semscan.training import loop as loop_module
-from semscan.training.loop import LoopRecipe, System, TrainingDiverged, load_trainee, train
+from semscan.training.loop import LoopRecipe, System, load_trainee, train
 from semscan.training.meter import Meter, bar_line
 from semscan.training.pictures import average_into, grid_of, to_pixels, to_signed
 from semscan.training.place import find_place
 from semscan.training.recipe import load_recipe, read_system
-from semscan.training.rundir import load_checkpoint
+from semscan.training.rundir import TrainingDiverged, load_checkpoint
 from semscan.training.systems import GENERATORS, find_system, train_recipe
 
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"
