@@ -53,9 +53,9 @@ def smoothness(grey: NDArray[np.uint8]) -> float:
     return float(np.log((second / count + _FLOOR) / (central / 4 / count + _FLOOR)))
 
 
-def _centred(grey: NDArray[np.uint8]) -> NDArray[np.int8]:
-    """Grey levels less 128."""
-    return (grey ^ np.uint8(128)).view(np.int8)
+def _centred(grey: NDArray[np.uint8], out: NDArray[np.uint8] | None = None) -> NDArray[np.int8]:
+    """Grey levels less 128, in the memory of ``out`` if that is given."""
+    return np.bitwise_xor(grey, np.uint8(128), out=out).view(np.int8)
 
 
 def _neighbour_products(grey: NDArray[np.uint8]) -> tuple[int, tuple[int, int], tuple[int, int]]:
@@ -66,23 +66,26 @@ def _neighbour_products(grey: NDArray[np.uint8]) -> tuple[int, tuple[int, int], 
     """
     height, width = grey.shape
     squares = across_one = across_two = down_one = down_two = 0
-    most = max(1, _BLOCK_PIXELS // width)
+    most = min(height, max(1, _BLOCK_PIXELS // width))
+    # Two rows of overlap for the vertical products. One buffer for all blocks: it stays in the cache.
+    bytewise, block = np.empty((most + 2, width), np.uint8), np.empty((most + 2, width), np.float32)
+    pixels = block.ravel()
     for start in range(0, height, most):
-        # Two rows of overlap for the vertical products.
-        block = _centred(grey[start : start + most + 2]).astype(np.float32)
-        rows = min(most, height - start)
-        pixels = block.ravel()
+        rows, lines = min(most, height - start), min(most + 2, height - start)
+        block[:lines] = _centred(grey[start : start + lines], bytewise[:lines])
         own = pixels[: rows * width]
         squares += _dot(own, own)
-        # One long vector is faster than many rows; the products across the ends of rows are taken off again.
-        ends = block[: rows - 1, -2:].astype(np.float64)
-        starts = block[1:rows, :2].astype(np.float64)
-        across_one += _dot(own[:-1], own[1:]) - int(ends[:, 1] @ starts[:, 0])
-        across_two += _dot(own[:-2], own[2:]) - int(ends[:, 0] @ starts[:, 0]) - int(ends[:, 1] @ starts[:, 1])
-        one_below = min(rows, len(block) - 1) * width
-        two_below = max(0, min(rows, len(block) - 2)) * width
+        # One long vector is faster than many rows; the products across the ends of rows are taken off below.
+        across_one += _dot(own[:-1], own[1:])
+        across_two += _dot(own[:-2], own[2:])
+        one_below, two_below = min(rows, lines - 1) * width, max(0, min(rows, lines - 2)) * width
         down_one += _dot(pixels[:one_below], pixels[width : width + one_below])
         down_two += _dot(pixels[:two_below], pixels[2 * width : 2 * width + two_below])
+    in_one_block = np.arange(1, height) % most != 0
+    ends = _centred(grey[:-1, -2:][in_one_block]).astype(np.int64)
+    starts = _centred(grey[1:, :2][in_one_block]).astype(np.int64)
+    across_one -= int(ends[:, 1] @ starts[:, 0])
+    across_two -= int(ends[:, 0] @ starts[:, 0]) + int(ends[:, 1] @ starts[:, 1])
     return squares, (across_one, across_two), (down_one, down_two)
 
 
