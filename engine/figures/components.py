@@ -58,41 +58,66 @@ class Components:
         return totals
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """Pixels laid out for the search, row behind row with a gap between them.
+    """Pixels laid out for the search, row behind row with a gap between them; only those rows that are needed.
+
+    Args:
+        picture: uint8 [h, w].
+        gap: level of the gaps, that nothing is compared with.
 
     Attributes:
-        pixels: uint8 [height * pitch], the gaps of a level that nothing is compared with.
         width: of a row without the gap.
         pitch: of a row with it, a multiple of eight.
     """
 
-    pixels: NDArray[np.uint8]
-    width: int
-    pitch: int
+    def __init__(self, picture: NDArray[np.uint8], gap: int) -> None:
+        self.width = picture.shape[1]
+        self.pitch = (self.width // _WORD + 1) * _WORD
+        self._picture, self._gap = picture, gap
+        self._lowest, self._highest = np.minimum.reduce(picture, axis=1), np.maximum.reduce(picture, axis=1)
+        self._whole: NDArray[np.uint8] | None = None
 
-    @classmethod
-    def of(cls, picture: NDArray[np.uint8], gap: int) -> Sheet:
-        """Copy a picture, uint8 [h, w], with gaps of this level."""
-        height, width = picture.shape
-        pitch = (width // _WORD + 1) * _WORD
-        pixels = np.empty((height, pitch), np.uint8)
-        pixels[:, :width] = picture
-        pixels[:, width:] = gap
-        return cls(pixels.ravel(), width, pitch)
+    def rows(self, compare: np.ufunc, level: int) -> NDArray[np.int64]:
+        """Rows with a pixel that compares with a level, int64 [n]; found without writing anything, hence fast."""
+        return np.flatnonzero(compare(self._lowest, level) | compare(self._highest, level))
+
+    def some(self, rows: NDArray[np.int64]) -> NDArray[np.uint8] | None:
+        """Some rows laid out, uint8 [n * pitch]; ``None`` if they are too many for that to be worth it."""
+        return None if 2 * len(rows) > len(self._picture) else self._laid_out(self._picture[rows])
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """All rows laid out, uint8 [height * pitch]."""
+        if self._whole is None:
+            self._whole = self._laid_out(self._picture)
+        return self._whole
+
+    def at(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Levels at some places; of any pixel for a place outside or in a gap."""
+        if self._whole is not None:
+            return self._whole.take(places, mode="clip")
+        row, column = np.divmod(places, self.pitch)
+        last = len(self._picture) - 1
+        levels: NDArray[np.uint8] = self._picture[row.clip(0, last), np.minimum(column, self.width - 1)]
+        return levels
+
+    def _laid_out(self, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        pixels = np.empty((len(rows), self.pitch), np.uint8)
+        pixels[:, : self.width] = rows
+        pixels[:, self.width :] = self._gap
+        return pixels.ravel()
 
 
 def connected(mask: NDArray[np.bool_], most_runs: int) -> Components | None:
     """Components of a mask, bool [h, w], eight neighbours a pixel; otherwise as :func:`connected_where`."""
-    return connected_where(np.greater_equal, Sheet.of(mask.view(np.uint8), 0), 1, most_runs)
+    return connected_where(np.greater_equal, Sheet(mask.view(np.uint8), 0), 1, most_runs)
 
 
 def connected_where(compare: np.ufunc, sheet: Sheet, level: int, most_runs: int) -> Components | None:
     """Components of the pixels that compare with a level, eight neighbours a pixel.
 
     Args:
-        compare: ``np.greater_equal``, say.
+        compare: ``np.greater_equal`` or ``np.less_equal``.
         sheet: the pixels; its gaps must not compare.
         level: what pixels are compared with.
         most_runs: limit that keeps the cost bounded.
@@ -101,9 +126,15 @@ def connected_where(compare: np.ufunc, sheet: Sheet, level: int, most_runs: int)
         The components in the order of their first pixel; ``None`` when they are made of more runs than allowed.
     """
     width, pitch = sheet.width, sheet.pitch
-    edges = _edges(compare, sheet.pixels, level, 2 * most_runs)
+    rows = sheet.rows(compare, level)
+    if not len(rows):
+        return _nothing()
+    some = sheet.some(rows)
+    edges = _edges(compare, sheet.pixels if some is None else some, level, 2 * most_runs)
     if edges is None:
         return None
+    if some is not None:  # to where these rows are in the picture; a run ends in its row or in the gap behind it
+        edges += ((rows - np.arange(len(rows))) * pitch)[edges // pitch]
     first, behind = edges[::2], edges[1::2]
     count = len(first)
     # Runs of the next row that touch run i, corners included, are those from low[i] to high[i].
@@ -128,6 +159,11 @@ def connected_where(compare: np.ufunc, sheet: Sheet, level: int, most_runs: int)
     alone = (touching[upper] == 1) & (above[lower] == 1)
     area = np.bincount(label, end - start, len(roots)).astype(np.int64)
     return Components(row, start, end, label, boxes, area, np.stack([upper[alone], lower[alone]], axis=1))
+
+
+def _nothing() -> Components:
+    none, boxes, pairs = (np.empty(shape, np.int64) for shape in (0, (0, 4), (0, 2)))
+    return Components(none, none, none, none, boxes, none, pairs)
 
 
 def _edges(compare: np.ufunc, pixels: NDArray[np.uint8], level: int, most: int) -> NDArray[np.int64] | None:

@@ -85,7 +85,7 @@ def find_overlays(grey: NDArray[np.uint8], box: Box, colour: NDArray[np.uint8] |
     panel = grey[box.y0 : box.y1, box.x0 : box.x1]
     corner = np.array([box.x0, box.y0] * 2)
     found = []
-    sheet = Sheet.of(panel, _MIDDLE)
+    sheet = Sheet(panel, _MIDDLE)
     for white in (True, False):
         runs = _extremes(sheet, _WHITE, white)
         if runs is None:  # noise reaches that level, but hardly the last one, at which most things are drawn
@@ -95,7 +95,8 @@ def find_overlays(grey: NDArray[np.uint8], box: Box, colour: NDArray[np.uint8] |
             runs = runs.only((runs.area >= _LEAST_AREA_PX) & (wide | high))
         if runs is not None and len(runs):
             marks = _measured(_Light(sheet, white), runs, len(panel))
-            found.append(_boxes(runs, marks, _drawn(marks, panel.shape)) + corner)
+            if marks is not None:
+                found.append(_boxes(runs, marks, _drawn(marks, panel.shape)) + corner)
     if colour is not None:
         found.append(_coloured(colour, box, max(1, round(grey.shape[0] / colour.shape[0]))))
     if not found:
@@ -132,12 +133,12 @@ class _Light:
 
     def at(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Levels at some places of the sheet; of any pixel for a place outside it."""
-        levels = self.sheet.pixels.take(places, mode="clip")
+        levels = self.sheet.at(places)
         return levels if self.white else ~levels
 
 
-def _measured(light: _Light, runs: Components, height: int) -> _Marks:
-    """The components that are large and sharp enough to be drawn."""
+def _measured(light: _Light, runs: Components, height: int) -> _Marks | None:
+    """The components that are large and sharp enough to be drawn, if any."""
     width, pitch = light.sheet.width, light.sheet.pitch
     at = runs.row * pitch
     first, last, middle = at + runs.start, at + (runs.end - 1), at + (runs.start + runs.end) // 2
@@ -156,6 +157,8 @@ def _measured(light: _Light, runs: Components, height: int) -> _Marks:
     sharp = runs.sums(fall) / np.maximum(runs.sums(outline), 1)
     keep = sharp >= _RULED_SHARP
     index = np.flatnonzero(keep)
+    if not len(index):
+        return None
     if len(index) < len(keep):
         runs, sharp = runs.only(keep), sharp[keep]
     one, other = runs.next_of.T

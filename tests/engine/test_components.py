@@ -59,7 +59,7 @@ def test_few_components_far_apart_are_those_of_a_flood_fill(seed):
 def test_pixels_are_compared_with_a_level(set_pixels):
     picture = np.full((40, 48), 100, np.uint8)
     picture.ravel()[np.random.default_rng(0).permutation(picture.size)[:set_pixels]] = 9
-    found, expected = connected_where(np.less_equal, Sheet.of(picture, 100), 9, 1000), connected(picture == 9, 1000)
+    found, expected = connected_where(np.less_equal, Sheet(picture, 100), 9, 1000), connected(picture == 9, 1000)
     assert found.area.sum() == set_pixels
     for name in ("row", "start", "end", "label", "boxes", "area", "next_of"):
         assert np.array_equal(getattr(found, name), getattr(expected, name)), name
