@@ -282,14 +282,15 @@ def test_latent_model_resumes_bit_equal(tmp_path, vae):
 
 @pytest.mark.slow
 def test_latent_model_overfits_sixteen_tiles(tmp_path):
-    design = AutoencoderSpec("nearest", 2, 4, width=8, bottleneck="vae")
     pool = CropsPool([tile[0] for tile in discs()], np.full(16, 1 / 16))
-    train_one(AutoencoderRecipe("a", {"vae": design}, steps=60, batch=8, crop_px=32), "vae", pool, tmp_path)
+    recipe = latent_recipe(tmp_path / "vae.pt")
+    # Latents of a younger autoencoder are mostly the noise that it adds itself.
+    training = AutoencoderRecipe("a", {"vae": recipe.decoder}, steps=150, batch=8, crop_px=32, l1_share=1.0)
+    train_one(training, "vae", pool, tmp_path)
     torch.manual_seed(0)
-    trainee = LatentDdpm(replace(latent_recipe(tmp_path / "vae.pt"), lr=2e-3), CPU)
+    trainee = LatentDdpm(replace(recipe, lr=4e-3), CPU)
     tiles = to_signed(discs(), torch.device("cpu"))
     losses = [trainee.step(step, tiles)["loss"] for step in range(150)]
-    # As velocities, whose loss begins near 1 and goes on past the noise that the encoder adds.
     assert np.mean(losses[-20:]) < 0.6 * np.mean(losses[:5])
     # Half of the variance is noise here; a network that knows the latents sees through it.
     denoiser, at = trainee.denoiser, torch.full((16,), 500)
@@ -299,7 +300,7 @@ def test_latent_model_overfits_sixteen_tiles(tmp_path):
         noisy = add_noise(latents, torch.randn_like(latents), at, denoiser.kept)
         guessed = (noisy - (1 - kept).sqrt() * denoiser.predict(noisy, at)) / kept.sqrt()
     spread = (latents - latents.mean(0)).square().mean()
-    assert (guessed - latents).square().mean() < spread / 2
+    assert (guessed - latents).square().mean() < spread / 3
 
 
 def test_a_missing_or_different_autoencoder_is_refused(tmp_path, vae):
