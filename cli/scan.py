@@ -71,7 +71,10 @@ semscan papers/ --fail-on flag,unassessed -q      for scripts: exit code 1 when 
 @shared.all_images
 @shared.model
 @click.option("--calibration", metavar="FILE", help="A genuine reference of your own.  [default: the one in the model]")
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]", help="Where to score.")
+@click.option(
+    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N][,...]|cuda:all",
+    help="Where to score; several CUDA devices take turns.",
+)  # fmt: skip
 @click.option(
     "--backend", default="auto", show_default=True, metavar="auto|onnxruntime|openvino|tensorrt",
     help="The inference runtime.",

@@ -10,6 +10,7 @@ from semscan.cli import wording
 from semscan.cli.rows import Show
 from semscan.cli.table import PanelTable, wrapped
 from semscan.cli.terminal import Style, printable
+from semscan.engine.errors import NoticeCode
 from semscan.engine.records import (
     DocumentRecord,
     NoticeRecord,
@@ -52,6 +53,8 @@ class TextView:
                 self._print(_run_lines(record, self._style))
             elif isinstance(record, DocumentRecord):
                 self._document = record
+            elif isinstance(record, NoticeRecord) and record.code == NoticeCode.BATCH_HALVED:
+                self._print(["", *_notice(record, self._style)])  # about a device, which is no input
             elif isinstance(record, NoticeRecord):
                 self._print(["", *_unread(record.path, [record], self._style)])
             else:
@@ -251,6 +254,7 @@ def totals(summary: SummaryRecord) -> list[str]:
         f"Panels     {panels.get('assessed', 0):,} assessed, {panels.get('not_assessed', 0):,} not assessed",
         f"Flags      {panels.get('flagged', 0):,} found, {wording.plain_number(summary.expected_flags)} expected if "
         f"every panel were genuine (95 % interval {low} to {high})",
+        *(f"Note       {printable(remark)}" for remark in summary.remarks),
     ]
 
 

@@ -1,7 +1,8 @@
-"""Tiles of many panels in batches of one fixed shape, scored by one thread while the next batch is filled.
+"""Tiles of many panels in batches of one fixed shape, scored by a thread per device while the next batch is filled.
 
 Every batch has the same shape, padded with zero tiles, so that a tile's logit does not depend on how many others
-happened to share its batch.
+happened to share its batch. Several devices take turns; results come back in the order in which batches were sent, so
+which device scored a batch shows nowhere.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
@@ -22,8 +24,8 @@ from semscan.engine.backends import Backend
 
 Key = TypeVar("Key")
 
-BATCHES = 3
-"""One being filled, one waiting, one being scored."""
+BATCHES = 2
+"""For each device one that waits and one that is scored; one more is being filled."""
 
 OLDEST_S = 0.5
 """A batch that is not full is scored when its first tile has waited this long."""
@@ -48,24 +50,27 @@ class _Run(Generic[Key]):
 
 @dataclass(slots=True)
 class _Sent(Generic[Key]):
-    """A batch that the inference thread has."""
+    """A batch that an inference thread has."""
 
     runs: list[_Run[Key]]
     tiles: NDArray[np.uint8]
+    inference: _Inference
 
 
 class Batcher(Generic[Key]):
     """Collects tiles, has full batches scored, and hands back each panel whose last tile was scored.
 
     Args:
-        backend: scores a batch; called from one thread only.
+        backends: score batches in turns, one for each device; each is called from one thread only.
         batch_size: tiles in a batch.
         tile_px: side of a tile in pixels.
     """
 
-    def __init__(self, backend: Backend, batch_size: int, tile_px: int) -> None:
-        self._inference = _Inference(backend)
-        self._spare = [np.zeros((batch_size, 1, tile_px, tile_px), np.uint8) for _ in range(BATCHES)]
+    def __init__(self, backends: Sequence[Backend], batch_size: int, tile_px: int) -> None:
+        self._threads = [_Inference(backend) for backend in backends]
+        self._turns = cycle(self._threads)
+        count = BATCHES * len(backends) + 1
+        self._spare = [np.zeros((batch_size, 1, tile_px, tile_px), np.uint8) for _ in range(count)]
         self._batch = self._spare.pop()
         self._runs: list[_Run[Key]] = []
         self._filled = 0
@@ -111,13 +116,15 @@ class Batcher(Generic[Key]):
         return done + self._collect(wait=True)
 
     def close(self) -> None:
-        """End the inference thread."""
-        self._inference.close()
+        """End the inference threads."""
+        for thread in self._threads:
+            thread.close()
 
     def _send(self) -> list[tuple[Key, NDArray[np.float32]]]:
         self._batch[self._filled :] = 0
-        self._inference.submit(self._batch)
-        self._sent.append(_Sent(self._runs, self._batch))
+        inference = next(self._turns)
+        inference.submit(self._batch)
+        self._sent.append(_Sent(self._runs, self._batch, inference))
         self._runs, self._filled = [], 0
         done = [] if self._spare else self._completed_by(self._sent.popleft())
         self._batch = self._spare.pop()
@@ -125,12 +132,12 @@ class Batcher(Generic[Key]):
 
     def _collect(self, *, wait: bool) -> list[tuple[Key, NDArray[np.float32]]]:
         done = []
-        while self._sent and (wait or self._inference.has_result()):
+        while self._sent and (wait or self._sent[0].inference.has_result()):
             done += self._completed_by(self._sent.popleft())
         return done
 
     def _completed_by(self, batch: _Sent[Key]) -> list[tuple[Key, NDArray[np.float32]]]:
-        return list(self._fill_in(batch, self._inference.result()))
+        return list(self._fill_in(batch, batch.inference.result()))
 
     def _fill_in(self, batch: _Sent[Key], logits: NDArray[np.float32]) -> Iterator[tuple[Key, NDArray[np.float32]]]:
         self._spare.append(batch.tiles)

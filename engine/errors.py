@@ -75,6 +75,7 @@ class NoticeCode(StrEnum):
     TIMEOUT = "timeout"
     OUT_OF_MEMORY = "out_of_memory"
     WORKER_CRASHED = "worker_crashed"
+    BATCH_HALVED = "batch_halved"
 
 
 class SemscanError(Exception):

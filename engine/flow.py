@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from queue import SimpleQueue
 from typing import TypeAlias
 
 import numpy as np
@@ -36,7 +37,7 @@ class Flow:
 
     Args:
         bundle: the model.
-        backend: its runtime.
+        backends: its runtime, once for each device.
         options: the rules.
         rate: share of genuine panels that may be flagged.
         pool: the workers.
@@ -44,12 +45,13 @@ class Flow:
         stats: filled while the scan runs.
         journal: what an earlier run did; not done again, but counted.
         stop: asked before each document; once it says yes, those in hand are finished and no other is taken.
+        said: what the runtime has to tell the user, put in from any thread.
     """
 
     def __init__(
         self,
         bundle: Bundle,
-        backend: Backend,
+        backends: Sequence[Backend],
         options: ScanOptions,
         rate: float,
         pool: Pool,
@@ -57,11 +59,14 @@ class Flow:
         stats: ScanStats,
         journal: Journal | None = None,
         stop: Callable[[], bool] = bool,
+        said: SimpleQueue[NoticeRecord] | None = None,
     ) -> None:
         self._bundle, self._options, self._rate, self._pool = bundle, options, rate, pool
         self._progress, self._stats, self._journal = progress, stats, journal
         self._stop = stop
-        batcher: Batcher[_PanelKey] = Batcher(_Timed(backend, stats), options.batch_size, bundle.tile_px)
+        timed = [_Timed(backend) for backend in backends]
+        self._timed, self._said = timed, said or SimpleQueue()
+        batcher: Batcher[_PanelKey] = Batcher(timed, options.batch_size, bundle.tile_px)
         self._scorer = ScoredOnce(batcher)
         self._tally = Tally(bundle.calibration, rate)
         self._open: dict[int, OpenDocument] = {}
@@ -87,6 +92,8 @@ class Flow:
         finally:
             self._scorer.close()
             self._intake.close()
+            for backend in self._timed:
+                self._stats.add(backend.watch.seconds)
         yield self._tally.summary(run_id)
 
     def _tasks(self, paths: Iterable[str | os.PathLike[str]]) -> Iterator[tuple[int, wire.Task] | None]:
@@ -114,7 +121,11 @@ class Flow:
             self._journal.finish()
 
     def _pass_on(self) -> Iterator[Record]:
-        """What came of inputs that no worker is needed for: notices, and documents that an earlier run did."""
+        """What came of inputs that no worker is needed for, documents that an earlier run did, words of the runtime."""
+        while not self._said.empty():
+            notice = self._said.get()
+            self._tally.remarks.append(notice.message)
+            yield notice
         for notice in self._refused:
             self._tally.add_notice(notice)
             yield notice
@@ -201,13 +212,10 @@ class Flow:
 class _Timed:
     """A backend whose time is counted."""
 
-    def __init__(self, backend: Backend, stats: ScanStats) -> None:
-        self._backend, self._stats = backend, stats
+    def __init__(self, backend: Backend) -> None:
+        self._backend, self.watch = backend, Stopwatch()
         self.name, self.device, self.precision = backend.name, backend.device, backend.precision
 
     def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        watch = Stopwatch()
-        with watch.stage("infer"):
-            logits = self._backend.infer(tiles)
-        self._stats.add(watch.seconds)
-        return logits
+        with self.watch.stage("infer"):
+            return self._backend.infer(tiles)

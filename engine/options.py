@@ -31,7 +31,8 @@ class ScanOptions:
         model: name of a shipped model or path of a bundle; ``None`` takes the shipped default.
         calibration: path of a file that ``semscan calibrate`` wrote, a genuine reference to use instead of the
             model's own.
-        device: where to score: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        device: where to score: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, several such as ``cuda:0,cuda:1``, or
+            ``cuda:all``.
         backend: the inference runtime: ``auto``, ``onnxruntime``, ``openvino`` or ``tensorrt``.
         precision: ``auto`` (``fp32``), ``fp32``, ``fp16`` or ``int8``; the last two need an artefact beside the model.
         jobs: worker processes; ``None`` takes the number of usable cores.

@@ -7,20 +7,23 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from queue import SimpleQueue
 from typing import TypeAlias
 
 from semscan import __version__
-from semscan.engine.backends import Backend, open_backend
+from semscan.engine.backends import Backend, open_backends
 from semscan.engine.backends.choice import choose
+from semscan.engine.backends.memory import HalvingBackend
 from semscan.engine.bundle import GATE, Bundle, gate_sha256, load_bundle
-from semscan.engine.errors import UsageError
+from semscan.engine.errors import NoticeCode, UsageError
 from semscan.engine.flow import Flow
 from semscan.engine.intervals import sources_needed
 from semscan.engine.journal import Journal
 from semscan.engine.opened import Progress
 from semscan.engine.options import ScanOptions
 from semscan.engine.pdf.pool import Pool
-from semscan.engine.records import CalibrationId, ModelId, Record, RunRecord, Tool
+from semscan.engine.records import CalibrationId, ModelId, NoticeRecord, Record, RunRecord, Tool
 from semscan.engine.reference import load_reference, open_reference
 from semscan.engine.selftest import golden_self_test
 from semscan.engine.stats import ScanStats
@@ -78,15 +81,18 @@ def scan(
     choice = choose(options.device, options.backend, options.precision)
     with Pool(options.worker_count(), options.memory_mib, options.timeout_s, bundle.tile_px) as pool:
         pool.warm_up()  # while this process loads the runtime
+        said: SimpleQueue[NoticeRecord] = SimpleQueue()
+        backends = [backend] if backend else open_backends(bundle, choice)
+        backends = [HalvingBackend(one, partial(_say, said, one.device)) for one in backends]
         if backend is None:
-            backend = open_backend(bundle, choice)
-            golden_self_test(bundle, backend)
-        run = _run_record(bundle, backend, options, rate, argv)
+            for one in backends:  # in the shape of the scan, unless there is memory anyway and it would only take time
+                golden_self_test(bundle, one, None if one.device == "cpu" else options.batch_size)
+        run = _run_record(bundle, backends, options, rate, argv)
         if journal:
             run = journal.start(run)
         yield run
         listed = [paths] if isinstance(paths, (str, os.PathLike)) else paths
-        flow = Flow(bundle, backend, options, rate, pool, progress, stats or ScanStats(), journal, stop)
+        flow = Flow(bundle, backends, options, rate, pool, progress, stats or ScanStats(), journal, stop, said)
         yield from flow.records(listed, run.run_id)
 
 
@@ -118,7 +124,13 @@ def _rate(bundle: Bundle, options: ScanOptions) -> float:
     return options.fpr
 
 
-def _run_record(bundle: Bundle, backend: Backend, options: ScanOptions, rate: float, argv: Sequence[str]) -> RunRecord:
+def _say(said: SimpleQueue[NoticeRecord], device: str, message: str) -> None:
+    said.put(NoticeRecord("warning", NoticeCode.BATCH_HALVED, device, message))
+
+
+def _run_record(
+    bundle: Bundle, backends: Sequence[Backend], options: ScanOptions, rate: float, argv: Sequence[str]
+) -> RunRecord:
     calibration = bundle.calibration
     return RunRecord(
         run_id=uuid.uuid4().hex,
@@ -127,9 +139,9 @@ def _run_record(bundle: Bundle, backend: Backend, options: ScanOptions, rate: fl
         calibration=CalibrationId(calibration.id, calibration.n, calibration.sources),
         policy={"fpr_per_panel": rate, **options.to_json()},
         argv=tuple(argv),
-        device=backend.device,
-        backend=backend.name,
-        precision=backend.precision,
+        device=",".join(one.device for one in backends),
+        backend=backends[0].name,
+        precision=backends[0].precision,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         gate=ModelId(GATE, gate_sha256()),
     )

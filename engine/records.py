@@ -240,7 +240,10 @@ class NoticeRecord:
 
 @dataclass(frozen=True, slots=True)
 class SummaryRecord:
-    """Last record of a run. ``expected_flags``: flags to expect if every assessed panel were genuine."""
+    """Last record of a run. ``expected_flags``: flags to expect if every assessed panel were genuine.
+
+    ``remarks`` say what the runtime had to do otherwise than asked.
+    """
 
     type: ClassVar[str] = "summary"
     run_id: str
@@ -251,6 +254,7 @@ class SummaryRecord:
     exit_code: int
     finished: str
     seconds: float
+    remarks: tuple[str, ...] = ()
 
 
 Record: TypeAlias = RunRecord | DocumentRecord | PanelRecord | NoticeRecord | SummaryRecord

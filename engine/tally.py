@@ -108,6 +108,7 @@ class Tally:
         panels: assessed, not assessed, flagged, and others.
         errors: by code.
         interrupted: whether documents were left out because somebody stopped the run.
+        remarks: what the runtime had to do otherwise than asked.
     """
 
     calibration: Calibration
@@ -118,6 +119,7 @@ class Tally:
     _expected: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     errors: Counter[str] = field(default_factory=Counter)
     interrupted: bool = False
+    remarks: list[str] = field(default_factory=list)
     _unread: int = 0
     _shares: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     _started: float = field(default_factory=time.monotonic)
@@ -178,4 +180,5 @@ class Tally:
             exit_code=int(self.exit_code()),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self._started, 3),
+            remarks=tuple(self.remarks),
         )

@@ -23,8 +23,20 @@ class Backend(Protocol):
         ...
 
 
+def open_backends(bundle: Bundle, choice: Choice) -> list[Backend]:
+    """One runtime for each device of a choice, in their order.
+
+    Raises:
+        DeviceError: a runtime, a device or the precision is not usable here.
+        ModelError: the bundle has no such artefact, or the runtime refuses it.
+    """
+    from semscan.engine.backends.cudart import device_count
+
+    return [open_backend(bundle, one) for one in choice.each(device_count)]
+
+
 def open_backend(bundle: Bundle, choice: Choice) -> Backend:
-    """The runtime of a choice, with the bundle or its artefact of that precision.
+    """The runtime of a choice of one device, with the bundle or its artefact of that precision.
 
     Raises:
         DeviceError: the runtime or the precision is not usable here.

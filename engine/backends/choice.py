@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from semscan.engine.errors import DeviceError, UsageError
 
 BACKENDS = ("auto", "onnxruntime", "openvino", "tensorrt")
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
 
+ALL = "cuda:all"
+"""Every CUDA device there is; how many, is asked when they are opened."""
+
 _ON_CUDA = ("onnxruntime", "tensorrt")
+_one_cuda = re.compile(r"cuda(?::([0-9]{1,4}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +24,7 @@ class Choice:
     """What a scan runs on.
 
     Attributes:
-        device: ``cpu`` or ``cuda:N``.
+        device: ``cpu``, ``cuda:N``, several of these such as ``cuda:0,cuda:1``, or ``cuda:all``.
         backend: ``onnxruntime``, ``openvino`` or ``tensorrt``.
         precision: ``fp32``, ``fp16`` or ``int8``.
         why: one clause for people.
@@ -31,15 +37,22 @@ class Choice:
 
     @property
     def index(self) -> int | None:
-        """Number of the CUDA device; ``None`` on the CPU."""
+        """Number of the one CUDA device; ``None`` on the CPU."""
         return int(self.device.partition(":")[2]) if self.device.startswith("cuda") else None
+
+    def each(self, count: Callable[[], int]) -> list[Choice]:
+        """The same choice for every single device; ``count`` says how many there are, if all are wanted."""
+        if self.device == ALL:
+            return [replace(self, device=f"cuda:{number}") for number in range(count())]
+        return [replace(self, device=device) for device in self.device.split(",")]
 
 
 def choose(device: str = "auto", backend: str = "auto", precision: str = "auto") -> Choice:
     """Resolve what was asked for; nothing that was asked for is replaced by something else.
 
     Args:
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; ``auto`` is the CPU unless TensorRT was asked for.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, ``cuda:0,cuda:1`` or ``cuda:all``; ``auto`` is the CPU unless
+            TensorRT was asked for.
         backend: one of :data:`BACKENDS`.
         precision: one of :data:`PRECISIONS`; ``auto`` is ``fp32``, which the calibration was computed in, and ``fp16``
             with TensorRT, whose plans are built in it.
@@ -71,13 +84,20 @@ def choose(device: str = "auto", backend: str = "auto", precision: str = "auto")
 
 
 def _device(device: str, backend: str) -> str:
-    """``cpu`` or ``cuda:N``."""
+    """``cpu`` or one or several CUDA devices, written in full."""
     if device == "auto":
         return "cuda:0" if backend == "tensorrt" else "cpu"
-    name, colon, number = device.partition(":")
-    if device == "cpu" or (name == "cuda" and (number.isdecimal() or not colon)):
-        return device if colon or device == "cpu" else "cuda:0"
-    raise UsageError(f"--device {device}: there is no such choice", "use auto, cpu, cuda or cuda:N")
+    if device in ("cpu", ALL):
+        return device
+    found = [_one_cuda.fullmatch(name) for name in device.split(",")]
+    if not all(found):
+        raise UsageError(
+            f"--device {device}: there is no such choice", f"use auto, cpu, cuda, cuda:N, cuda:0,cuda:1 or {ALL}"
+        )
+    numbers = [int(match[1] or 0) for match in found if match]
+    if len(set(numbers)) < len(numbers):
+        raise UsageError(f"--device {device} names a device twice", "name each device once")
+    return ",".join(f"cuda:{number}" for number in numbers)
 
 
 def _on_cuda(device: str, backend: str, precision: str) -> Choice:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.backends.memory import OutOfDeviceMemory
 from semscan.engine.errors import DeviceError
 
 LIBRARIES = ("libcudart.so.13", "libcudart.so.12", "libcudart.so")
@@ -24,10 +25,6 @@ _THREAD_LOCAL_CAPTURE = 1
 _MAJOR, _MINOR = 75, 76
 """Numbers of the device attributes for the compute capability."""
 _OUT_OF_MEMORY = 2
-
-
-class OutOfDeviceMemory(DeviceError):
-    """The device has too little memory left for what was asked of it."""
 
 
 class Cuda:
@@ -43,15 +40,11 @@ class Cuda:
 
     def __init__(self, index: int = 0, library: Any = None) -> None:
         self._library = library or _load()
-        count = ctypes.c_int()
-        if self._library.cudaGetDeviceCount(ctypes.byref(count)) or not count.value:
-            raise DeviceError(
-                "no CUDA device is usable here", "nvidia-smi shows the driver's view; or use --device cpu"
-            )
-        if index >= count.value:
-            raise DeviceError(f"there is no device cuda:{index}, only {count.value}", "use --device cuda")
-        self._call("cudaSetDevice", index)
+        count = device_count(self._library)
+        if index >= count:
+            raise DeviceError(f"there is no device cuda:{index}, only {count}", "use --device cuda")
         self.index = index
+        self.use()
 
     @property
     def capability(self) -> str:
@@ -76,8 +69,12 @@ class Cuda:
         self._call("cudaStreamCreateWithFlags", ctypes.byref(stream), 1)
         return stream
 
+    def use(self) -> None:
+        """Make it the device of the calling thread, which every thread has its own of."""
+        self._call("cudaSetDevice", self.index)
+
     def device_memory(self, size_bytes: int) -> ctypes.c_void_p:
-        """Memory of the device; it lives as long as the process.
+        """Memory of the device; it lives as long as the process, unless it is given to :meth:`free`.
 
         Raises:
             OutOfDeviceMemory: there is not enough.
@@ -85,6 +82,10 @@ class Cuda:
         pointer = ctypes.c_void_p()
         self._call("cudaMalloc", ctypes.byref(pointer), ctypes.c_size_t(size_bytes))
         return pointer
+
+    def free(self, pointer: ctypes.c_void_p) -> None:
+        """Give memory of the device back."""
+        self._call("cudaFree", pointer)
 
     def pinned(self, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
         """Page-locked host memory as an array, which copies run past the processor; as long-lived as the process."""
@@ -131,6 +132,21 @@ class Cuda:
             describe = self._library.cudaGetErrorString
             describe.restype = ctypes.c_char_p
             raise DeviceError(f"{name} fails on the device: {(describe(status) or b'').decode()} ({status})")
+
+
+def device_count(library: Any = None) -> int:
+    """How many devices there are.
+
+    Args:
+        library: the loaded runtime; found by itself when ``None``.
+
+    Raises:
+        DeviceError: there is no CUDA runtime, no driver, or no device.
+    """
+    count = ctypes.c_int()
+    if (library or _load()).cudaGetDeviceCount(ctypes.byref(count)) or not count.value:
+        raise DeviceError("no CUDA device is usable here", "nvidia-smi shows the driver's view; or use --device cpu")
+    return count.value
 
 
 def _address(value: Any) -> int:

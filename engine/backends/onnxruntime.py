@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.backends.memory import failure
 from semscan.engine.bundle import Bundle
 from semscan.engine.errors import DeviceError, ModelError
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import onnxruntime
 
 _CUDA = "CUDAExecutionProvider"
+_AT_ONCE = 4
+"""Tiles that go through the network together on the CPU: what lies between its layers stays in the cache of a core."""
 
 DISTRIBUTIONS = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 
@@ -60,11 +63,22 @@ class OnnxRuntimeBackend:
 
         Returns:
             float32 [B], larger where more unlike genuine panels.
+
+        Raises:
+            OutOfDeviceMemory: the device has too little memory for this batch.
+            DeviceError: it fails.
         """
         if tiles.dtype != np.uint8 or tiles.shape[1:] != self._shape or not len(tiles):
             raise ValueError(f"tiles must be uint8 [B>0, {', '.join(map(str, self._shape))}], not {tiles.shape}")
-        (logits,) = self._session.run(["logit"], {"tiles": tiles})
-        return np.asarray(logits, np.float32)
+        logits = np.empty(len(tiles), np.float32)
+        step = _AT_ONCE if self.device == "cpu" else len(tiles)
+        try:
+            for start in range(0, len(tiles), step):
+                part = {"tiles": tiles[start : start + step]}
+                (logits[start : start + step],) = self._session.run(["logit"], part)
+        except Exception as error:  # the runtime's exceptions share no narrower base class
+            raise failure(error, "ONNX Runtime", self.device) from error
+        return logits
 
 
 def open_session(path: Path, index: int | None = None) -> onnxruntime.InferenceSession:

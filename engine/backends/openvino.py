@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.backends.memory import failure
 from semscan.engine.bundle import Bundle
 from semscan.engine.errors import DeviceError, ModelError
 
@@ -45,10 +46,17 @@ class OpenVinoBackend:
 
         Returns:
             float32 [B], larger where more unlike genuine panels.
+
+        Raises:
+            OutOfDeviceMemory: there is too little memory for this batch.
+            DeviceError: the runtime fails.
         """
         if tiles.dtype != np.uint8 or tiles.shape[1:] != self._shape or not len(tiles):
             raise ValueError(f"tiles must be uint8 [B>0, {', '.join(map(str, self._shape))}], not {tiles.shape}")
-        found = self._request.infer({"tiles": tiles}, share_inputs=True)
+        try:
+            found = self._request.infer({"tiles": tiles}, share_inputs=True)
+        except (RuntimeError, MemoryError) as error:
+            raise failure(error, "OpenVINO", self.device) from error
         return np.array(found["logit"], np.float32)  # a copy: the request's memory is used again
 
 

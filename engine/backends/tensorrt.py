@@ -7,6 +7,7 @@ per batch size and replayed afterwards.
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.backends.cudart import Cuda
+from semscan.engine.backends.memory import OutOfDeviceMemory
 from semscan.engine.backends.plan import PlanKey, read_key, require_same
 from semscan.engine.bundle import Bundle
 from semscan.engine.errors import DeviceError, ModelError
@@ -56,8 +58,8 @@ class TensorRtBackend:
         require_io(trt, engine, bundle)
         self.precision, self.device = bundle.precision, f"cuda:{index}"
         self._shape, self._largest = (1, bundle.tile_px, bundle.tile_px), key.batches[2]
-        self._keep = (logger, runtime, engine)  # contexts do not keep them alive
-        self._lanes = [_Lane(cuda, engine.create_execution_context(), self._shape) for _ in range(LANES)]
+        self._cuda, self._keep = cuda, (logger, runtime, engine)  # contexts do not keep them alive
+        self._lanes = [_Lane(cuda, self._context(engine), self._shape) for _ in range(LANES)]
 
     def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits of a batch; to be called from one thread at a time.
@@ -67,22 +69,40 @@ class TensorRtBackend:
 
         Returns:
             float32 [B], larger where more unlike genuine panels.
+
+        Raises:
+            OutOfDeviceMemory: the device has too little memory for this batch.
+            DeviceError: it fails.
         """
         if tiles.dtype != np.uint8 or tiles.shape[1:] != self._shape or not len(tiles):
             raise ValueError(f"tiles must be uint8 [B>0, {', '.join(map(str, self._shape))}], not {tiles.shape}")
+        self._cuda.use()  # the thread that scores is not the one that opened the device
         logits = np.empty(len(tiles), np.float32)
         share = min(-(-len(tiles) // LANES), self._largest)
         waiting: list[tuple[_Lane, int, int]] = []
-        for number, start in enumerate(range(0, len(tiles), share)):
-            lane = self._lanes[number % LANES]
-            if len(waiting) == LANES:
-                _collect(waiting.pop(0), logits)
-            part = tiles[start : start + share]
-            lane.begin(part, share)
-            waiting.append((lane, start, len(part)))
+        try:
+            for number, start in enumerate(range(0, len(tiles), share)):
+                lane = self._lanes[number % LANES]
+                if len(waiting) == LANES:
+                    _collect(waiting.pop(0), logits)
+                part = tiles[start : start + share]
+                lane.begin(part, share)
+                waiting.append((lane, start, len(part)))
+        except OutOfDeviceMemory:
+            for lane in self._lanes:
+                lane.forget()  # a smaller batch needs what one lane already has
+            raise
         for item in waiting:
             _collect(item, logits)
         return logits
+
+    def _context(self, engine: Any) -> Any:
+        context = engine.create_execution_context()
+        if context is None:  # it takes the memory of the largest batch of the plan
+            raise OutOfDeviceMemory(
+                f"{self.device} has too little memory for the plan", "nvidia-smi shows who uses it; or --device cpu"
+            )
+        return context
 
 
 @dataclass(slots=True)
@@ -108,23 +128,33 @@ class _Lane:
         self.current.tiles[len(tiles) :] = 0
         self.current.replay()
 
+    def forget(self) -> None:
+        """Give the memory of the device back that the recordings hold."""
+        self.cuda.synchronize(self.stream)
+        for bucket in self.buckets.values():
+            for pointer in bucket.memory:
+                self.cuda.free(pointer)
+        self.buckets.clear()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Bucket:
-    """Page-locked tiles and logits of one batch size, and the recording that turns ones into the others."""
+    """Page-locked tiles and logits of one batch size, the recording that turns ones into the others, and its memory."""
 
     tiles: NDArray[np.uint8]
     logits: NDArray[np.float32]
     replay: Callable[[], None]
+    memory: tuple[ctypes.c_void_p, ...]
 
 
 def _record(lane: _Lane, size: int) -> _Bucket:
     cuda, context, stream = lane.cuda, lane.context, lane.stream
+    context.set_input_shape("tiles", (size, *lane.shape))
+    inputs, outputs, evidence = _all_or_none(
+        cuda, size * math.prod(lane.shape), 4 * size, 4 * math.prod(context.get_tensor_shape("evidence"))
+    )
     tiles = cuda.pinned((size, *lane.shape), np.uint8)
     logits = cuda.pinned((size,), np.float32)
-    inputs, outputs = cuda.device_memory(tiles.nbytes), cuda.device_memory(logits.nbytes)
-    context.set_input_shape("tiles", tiles.shape)
-    evidence = cuda.device_memory(4 * math.prod(context.get_tensor_shape("evidence")))
 
     def enqueue() -> None:
         cuda.copy_in(inputs, tiles, stream)
@@ -139,7 +169,20 @@ def _record(lane: _Lane, size: int) -> _Bucket:
     cuda.synchronize(stream)
     with cuda.captured(stream) as replay:
         enqueue()
-    return _Bucket(tiles, logits, replay)
+    return _Bucket(tiles, logits, replay, (inputs, outputs, evidence))
+
+
+def _all_or_none(cuda: Cuda, *sizes_bytes: int) -> list[ctypes.c_void_p]:
+    """Memory of the device; what was had is given back if not all can be, for a smaller batch to use."""
+    taken: list[ctypes.c_void_p] = []
+    try:
+        for size in sizes_bytes:
+            taken.append(cuda.device_memory(size))
+    except OutOfDeviceMemory:
+        for pointer in taken:
+            cuda.free(pointer)
+        raise
+    return taken
 
 
 def _collect(item: tuple[_Lane, int, int], logits: NDArray[np.float32]) -> None:

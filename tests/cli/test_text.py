@@ -10,7 +10,7 @@ import pytest
 from semscan.cli.rows import PlainRows, Show
 from semscan.cli.terminal import Style, style_for
 from semscan.cli.text import TextView
-from semscan.engine.records import CueRecord, KindRecord, PanelRecord, RegionRecord, SiblingRecord
+from semscan.engine.records import CueRecord, KindRecord, NoticeRecord, PanelRecord, RegionRecord, SiblingRecord
 
 PLAIN = Style(colour=False, width=110)
 
@@ -148,6 +148,15 @@ def test_a_warning_stays_with_its_document(sample):
     assert "  warning: page 3: a page is damaged\n\n  Documents" in text
 
 
+def test_a_device_that_halves_its_batch_is_told_and_is_no_input(sample):
+    said = "cuda:0 is out of memory with batches of 32 tiles; it goes on with 16 at a time"
+    notice = NoticeRecord("warning", "batch_halved", "cuda:0", said)
+    text = shown([sample.paper[0], notice, *sample.paper[1:-1], sample.summary(remarks=(said,))])
+    assert f"warning: {said}" in text
+    assert f"Note       {said}" in text
+    assert "cuda:0   not assessed" not in text
+
+
 def test_show_all_lists_every_panel(sample):
     text = shown(sample.paper, Show.ALL)
     assert "  4     Fig. 2  1/6    412x309  JPEG q~80, 300 ppi  1 in 3.3 score this high (2.8-4)     -\n" in text
@@ -281,6 +290,17 @@ def test_a_panel_of_another_kind_is_marked(sample):
     graph = replace(sample.look, kind=KindRecord("graphic", 0.9))
     assert "taken for: graphic, compared with SEM" in shown([sample.run, sample.document(), graph])
     assert "taken for" not in shown([sample.run, sample.document(), sample.look])
+
+
+def test_a_caption_that_had_a_say_in_the_kind_is_named(sample):
+    def said(by, *methods):
+        panel = replace(sample.look, kind=KindRecord("sem", 0.5, by, methods))
+        return shown([sample.run, sample.document(), panel])
+
+    assert "; SEM by its caption" in said("caption", "sem")
+    assert "; its caption speaks of: light, tem" in said("pixels", "light", "tem")
+    for methods in ((), ("sem", "tem"), ("electron", "light"), ("graph", "map")):
+        assert "caption" not in said("pixels", *methods)
 
 
 def test_cues_are_quoted_with_their_panels_and_what_they_are_worth(sample):

@@ -25,7 +25,7 @@ def tiles_of(key: int, count: int) -> np.ndarray:
 @given(counts=st.lists(st.integers(1, 9), min_size=1, max_size=12), batch=st.integers(1, 7), seed=st.integers(0, 99))
 def test_every_panel_gets_its_own_logits_whatever_the_order_and_batch_size(counts, batch, seed):
     backend = Recording()
-    batcher = Batcher(backend, batch, 8)
+    batcher = Batcher([backend], batch, 8)
     order = np.random.default_rng(seed).permutation(len(counts))
     scored = [done for key in order for done in batcher.add(int(key), tiles_of(int(key), counts[key]))]
     scored += batcher.flush()

@@ -50,7 +50,7 @@ def records(tmp_path):
             file.write_bytes(b"%PDF-")
         pool = ScriptedPool(*documents, workers=workers, all_taken=stop is bool)
         chosen = ScanOptions(batch_size=batch_size)
-        flow = Flow(bundle, FakeBackend(), chosen, 0.05, pool, progress, ScanStats(), stop=stop)
+        flow = Flow(bundle, [FakeBackend()], chosen, 0.05, pool, progress, ScanStats(), stop=stop)
         return list(flow.records(paths or files, "run"))
 
     return run

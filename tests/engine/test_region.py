@@ -74,7 +74,7 @@ def scan(tmp_path, found, *, local=True):
     bundle = load_bundle(str(model_file(tmp_path / "m.onnx", calibration=json.dumps(calibration))))
     (tmp_path / "0.pdf").write_bytes(b"%PDF-")
     pool = ScriptedPool([[wire.Opened("sha256:d", 1), found, wire.Done()]])
-    flow = Flow(bundle, FakeBackend(), ScanOptions(), 0.05, pool, None, ScanStats())
+    flow = Flow(bundle, [FakeBackend()], ScanOptions(), 0.05, pool, None, ScanStats())
     return next(r for r in flow.records([tmp_path / "0.pdf"], "run") if isinstance(r, PanelRecord))
 
 

@@ -28,7 +28,7 @@ class Counting(FakeBackend):
 )
 def test_every_panel_gets_the_logits_of_its_tiles(seeds, batch, most):
     backend = Counting()
-    scorer = ScoredOnce(Batcher(backend, batch, 8), most)
+    scorer = ScoredOnce(Batcher([backend], batch, 8), most)
     scored = []
     for key, (seed, named) in enumerate(seeds):
         scored += scorer.add(key, tiles_of(seed, 1 + seed), seed if named else None)
@@ -44,7 +44,7 @@ def test_every_panel_gets_the_logits_of_its_tiles(seeds, batch, most):
 
 def test_no_more_than_so_many_panels_are_remembered():
     backend = Counting()
-    scorer = ScoredOnce(Batcher(backend, 1, 8), 2)
+    scorer = ScoredOnce(Batcher([backend], 1, 8), 2)
     for key, name in enumerate("aabacab"):  # b is forgotten when c comes, a never
         scorer.add(key, tiles_of(ord(name), 1), name)
         scorer.flush()
@@ -53,7 +53,7 @@ def test_no_more_than_so_many_panels_are_remembered():
 
 
 def test_copies_that_wait_for_a_batch_that_never_fills_do_not_wait_for_ever(monkeypatch):
-    scorer = ScoredOnce(Batcher(FakeBackend(), 100, 8))
+    scorer = ScoredOnce(Batcher([FakeBackend()], 100, 8))
     assert scorer.add("first", tiles_of(1, 1), "name") == []
     assert scorer.add("second", tiles_of(1, 1), "name") == []
     monkeypatch.setattr(batcher_module, "OLDEST_S", -1.0)

@@ -64,7 +64,7 @@ def test_the_cue_is_in_the_records_and_the_level_stays(tmp_path):
     (tmp_path / "0.pdf").write_bytes(b"%PDF-")
     found = [panel(name, level) for name, level in zip("abcdef", (100, 101, 102, 103, 104, 250), strict=True)]
     pool = ScriptedPool([[wire.Opened("sha256:d", 1), *found, wire.Done()]])
-    flow = Flow(bundle, FakeBackend(), ScanOptions(), 0.05, pool, None, ScanStats())
+    flow = Flow(bundle, [FakeBackend()], ScanOptions(), 0.05, pool, None, ScanStats())
     records = [r for r in flow.records([tmp_path / "0.pdf"], "run") if isinstance(r, PanelRecord)]
     assert records[5].siblings.deviation == pytest.approx((250 - 102) / (1.4826 * 1), abs=0.01)
     assert records[5].level == "none"

@@ -5,13 +5,15 @@ What a GPU would do is not shown here; that lanes, padding, recordings and refus
 
 import ctypes
 import json
+import threading
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from semscan.engine.backends import cudart, tensorrt
-from semscan.engine.backends.cudart import Cuda, OutOfDeviceMemory
+from semscan.engine.backends.cudart import Cuda
+from semscan.engine.backends.memory import HalvingBackend, OutOfDeviceMemory
 from semscan.engine.backends.plan import PlanKey, read_key, require_same
 from semscan.engine.backends.tensorrt import TensorRtBackend
 from semscan.engine.bundle import load_bundle
@@ -27,6 +29,8 @@ class Device:
     def __init__(self, devices=1, memory_bytes=1 << 30):
         self.devices, self.free = devices, memory_bytes
         self.kept, self.recording, self.graphs, self.launches = [], None, [], 0
+        self.current = threading.local()  # every thread has a device of its own, the first one unless it says so
+        self.taken, self.used = {}, set()
 
     def do(self, action):
         if self.recording is None:
@@ -39,6 +43,11 @@ class Device:
         return 0 if self.devices else 100
 
     def cudaSetDevice(self, index):
+        self.current.index = index
+        return 0
+
+    def cudaFree(self, pointer):
+        self.free += self.taken.pop(pointer.value)
         return 0
 
     def cudaDeviceGetAttribute(self, value, attribute, index):
@@ -57,13 +66,18 @@ class Device:
         if size.value > self.free:
             return 2
         self.free -= size.value
+        self.used.add(getattr(self.current, "index", 0))
+        memory = ctypes.create_string_buffer(size.value)
+        self.kept.append(memory)
+        pointer._obj.value = ctypes.addressof(memory)
+        self.taken[pointer._obj.value] = size.value
+        return 0
+
+    def cudaHostAlloc(self, pointer, size, flags):
         memory = ctypes.create_string_buffer(size.value)
         self.kept.append(memory)
         pointer._obj.value = ctypes.addressof(memory)
         return 0
-
-    def cudaHostAlloc(self, pointer, size, flags):
-        return self.cudaMalloc(pointer, size)
 
     def cudaMemcpyAsync(self, target, origin, size, kind, stream):
         self.do(lambda: ctypes.memmove(target.value, origin.value, size.value))
@@ -185,6 +199,35 @@ def test_more_than_the_largest_batch_goes_in_turns(device, plan, bundle):
     tiles = np.random.default_rng(0).integers(0, 256, (19, 1, SIDE, SIDE), dtype=np.uint8)
     expected = tiles.reshape(19, -1).mean(1).astype(np.float32)
     np.testing.assert_array_equal(TensorRtBackend(bundle, plan).infer(tiles), expected)
+
+
+def test_a_thread_of_its_own_uses_the_device_that_was_asked_for(device, plan, bundle):
+    device.devices = 2
+    runner = TensorRtBackend(bundle, plan, 1)
+    device.used.clear()
+    thread = threading.Thread(target=runner.infer, args=(np.zeros((2, 1, SIDE, SIDE), np.uint8),))
+    thread.start()
+    thread.join()
+    assert device.used == {1}
+
+
+def test_half_the_batch_gets_the_memory_that_the_whole_one_did_not(device, plan, bundle):
+    said = []
+    tiles = np.random.default_rng(3).integers(0, 256, (32, 1, SIDE, SIDE), dtype=np.uint8)
+    backend = HalvingBackend(TensorRtBackend(bundle, plan), said.append)
+    device.free = before = 16 * (SIDE * SIDE + 4 + 4 * 24 * 24)  # enough for one lane of the whole batch, not for two
+    np.testing.assert_array_equal(backend.infer(tiles), tiles.reshape(32, -1).mean(1).astype(np.float32))
+    assert len(said) == 1
+    assert device.free == 0
+    assert sum(device.taken.values()) == before
+
+
+def test_a_plan_that_does_not_fit_is_refused(device, plan, bundle, monkeypatch):
+    trt = fake_trt(device)
+    trt.Runtime(None).deserialize_cuda_engine(b"").create_execution_context = lambda: None
+    monkeypatch.setattr(tensorrt, "import_tensorrt", lambda: trt)
+    with pytest.raises(OutOfDeviceMemory, match="too little memory for the plan"):
+        TensorRtBackend(bundle, plan)
 
 
 def test_no_device_no_memory_no_such_device(monkeypatch):
