@@ -198,10 +198,20 @@ def reason_words(reason: str) -> str:
 
 
 def other_kind(panel: PanelRecord) -> str:
-    """A warning that a panel was compared with genuine panels of another kind, if so; ``--all-images`` does that."""
-    if panel.kind is None or panel.kind.label == "sem":
+    """What to say where a panel's kind is not plain: another one (``--all-images``), or the caption had a say in it."""
+    if panel.kind is None:
         return ""
-    return f"; taken for: {panel.kind.label}, compared with SEM"
+    if panel.kind.label != "sem":
+        return f"; taken for: {panel.kind.label}, compared with SEM"
+    if panel.kind.by == "caption":
+        return "; SEM by its caption"
+    if _names_other_pictures(panel.kind.caption):
+        return f"; its caption speaks of: {', '.join(panel.kind.caption)}"
+    return ""
+
+
+def _names_other_pictures(methods: tuple[str, ...]) -> bool:
+    return bool(methods) and not {"sem", "electron"} & {*methods} and not {*methods} <= {"graph", "map"}
 
 
 def cues(panels: Iterable[PanelRecord]) -> str:

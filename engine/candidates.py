@@ -96,6 +96,7 @@ def placed_image(reader: PdfReader, image: PlacedImage, doc_id: str, task: Task)
         parts=len(image.parts),
         scan="no" if task.all_images else image.scan,
         letters=image.letters.of if image.letters else None,
+        methods=None if task.all_images else image.methods,
     )
     return Image(
         # Not the bare prefix, which is that of its first part as well, should the parts turn out to be no figure.

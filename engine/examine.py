@@ -150,7 +150,7 @@ class _Examination:
         try:
             with self._watch.stage("decode"):
                 stored = image.open()
-                name = self._name(stored.identity, image.seen)
+                name = self._name(stored.identity, image.seen, image.place.sem_named)
                 known = self._memory.get(name) if name else None
                 found = known or self._decoded(image.key, stored)
                 del stored
@@ -191,9 +191,7 @@ class _Examination:
     def _twins(self, name: str, place: Place) -> list[PanelRecord] | None:
         """What was told of the same image before, if it may be told again."""
         twins = self._seen.get(name)
-        if twins and place.scan != "yes" and any(twin.reason == Reason.PAGE_SCAN for twin in twins):
-            return None  # what fills one page like a scan may be a figure on another
-        return twins
+        return None if twins and any(place.differs(twin) for twin in twins) else twins
 
     def _examine_apart(self, image: Image) -> None:
         for part in image.apart():
@@ -213,9 +211,8 @@ class _Examination:
         size = 0
         part, covered, box = image.seen.of(raster)
         paper = image.place.scan != "no" and like_paper(part)
-        for seen in self._survey.panels(part, covered):
-            record = in_image(seen.record, box, raster.grey.shape[::-1])
-            finding = seen if record is seen.record else replace(seen, record=record)
+        for seen in self._survey.panels(part, covered, sem_named=image.place.sem_named):
+            finding = seen.changed(lambda record: in_image(record, box, raster.grey.shape[::-1]))
             panels.append(self._send(image.place.found(finding, name, paper=paper)))
             size += finding.size_bytes
             if name and size <= self._memory.largest_bytes:  # the tiles of very many panels are not held all at once
@@ -228,11 +225,11 @@ class _Examination:
             self._memory.put(name, Remembered(content, tuple(kept), self._frames, like_paper(part)))
         return panels
 
-    def _name(self, identity: str | None, seen: Seen = WHOLE) -> str | None:
-        """What an image is remembered by under the rules of this task and with what is seen of it, if at all."""
+    def _name(self, identity: str | None, seen: Seen = WHOLE, sem_named: bool = False) -> str | None:
+        """What an image is remembered by under these rules, with what is seen and may be told of it, if at all."""
         if identity is None or self._rules is None:
             return None
-        return hashlib.sha256(f"{self._rules} {identity}{seen.key}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._rules} {identity}{seen.key} {sem_named}".encode()).hexdigest()
 
     def _remembered(self, identity: str) -> Remembered | None:
         name = self._name(identity)

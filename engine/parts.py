@@ -41,10 +41,17 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True)
 class KindRecord:
-    """What the gate takes a panel for, and its confidence in that label."""
+    """What a panel is taken for.
+
+    ``p`` is what the pixels make of it: the gate's probability of the label, or of the likeliest one if that is
+    ``uncertain``. ``by`` is ``pixels``, or ``caption`` where the gate left room for doubt and the caption decided; then
+    ``p`` is the probability of SEM. ``caption`` lists the methods that the caption names for the panel.
+    """
 
     label: str
     p: float
+    by: str = "pixels"
+    caption: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

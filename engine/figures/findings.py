@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.errors import Reason
+from semscan.engine.figures.kind import caption_says
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.affine import Rect
 from semscan.engine.pdf.letters import MOST_PANELS
+from semscan.engine.pdf.methods import GRAPH, MAP, SEM, Methods
 from semscan.engine.pdf.wire import Found, Whole
 from semscan.engine.records import ImageRecord, PanelRecord
 
 _RECORD_BYTES = 2048
+_CONTRADICTED = "like an SEM micrograph, but the caption speaks of another method: {}"
 _SCANNED = "part of a scanned page, which was resampled as a whole"
 
 
@@ -32,6 +35,8 @@ class Finding:
         pixels: uint8 [h, w], the panel itself if the task asks for it.
         among: boxes of all panels of its image, in reading order, if known.
         places: origins of the tiles in pixels from the top left of the panel.
+        open: whether a caption that speaks of other methods casts doubt on it.
+        if_sem: what it is where the caption speaks of SEM only, if that makes a difference.
     """
 
     record: PanelRecord
@@ -41,11 +46,46 @@ class Finding:
     pixels: NDArray[np.uint8] | None = None
     among: tuple[Box, ...] = ()
     places: tuple[tuple[int, int], ...] = ()
+    open: bool = False
+    if_sem: Finding | None = None
 
     @property
     def size_bytes(self) -> int:
         """What keeping it takes, roughly."""
-        return _RECORD_BYTES + (0 if self.tiles is None else self.tiles.nbytes)
+        also = 0 if self.if_sem is None else self.if_sem.size_bytes
+        return _RECORD_BYTES + (0 if self.tiles is None else self.tiles.nbytes) + also
+
+    def changed(self, change: Callable[[PanelRecord], PanelRecord]) -> Finding:
+        """The same with another record, whatever a caption says."""
+        also = None if self.if_sem is None else self.if_sem.changed(change)
+        return replace(self, record=change(self.record), if_sem=also)
+
+    def told(self, methods: Methods, letter: str | None) -> Finding:
+        """What it is in a figure with a caption.
+
+        Args:
+            methods: that the caption names.
+            letter: of the panel, if known.
+        """
+        named, own = methods.of(letter)
+        kind = self.record.kind
+        if not named or kind is None:
+            return self
+        said, listed = caption_says(named, own), tuple(sorted(named))
+        if said == "sem" and self.if_sem is not None:
+            found = replace(self.if_sem, among=self.among)
+            by = found.record.kind or kind
+            return replace(found, record=replace(found.record, kind=replace(by, caption=listed)))
+        if said == "other" and self.open:
+            kind = replace(kind, label="uncertain", by="caption", caption=listed)
+            detail = _CONTRADICTED.format(" and ".join(sorted(named - {GRAPH, MAP}) or listed))
+            return self.refused(replace(self.record, kind=kind), Reason.UNCERTAIN_KIND, detail)
+        return replace(self, record=replace(self.record, kind=replace(kind, caption=listed)))
+
+    def refused(self, record: PanelRecord, reason: Reason, detail: str) -> Finding:
+        """The same, not assessed."""
+        record = replace(record, status="not_assessed", reason=reason, detail=detail, tiles=None)
+        return Finding(record, pixels=self.pixels, among=self.among)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +103,7 @@ class Place:
         scan: whether it is a scanned page, of which nothing is assessed: ``yes``, ``perhaps`` if it is bright like
             paper, or ``no``.
         letters: the letters of panels, from the boxes of all panels of the image in page points.
+        methods: that the caption names; ``None`` if it is not to be asked.
     """
 
     record: PanelRecord
@@ -73,6 +114,22 @@ class Place:
     parts: int = 1
     scan: str = "no"
     letters: Callable[[tuple[Rect, ...]], tuple[str | None, ...]] | None = None
+    methods: Methods | None = None
+
+    @property
+    def sem_named(self) -> bool:
+        """Whether the caption names SEM, for whichever of its panels."""
+        return self.methods is not None and SEM in self.methods.all
+
+    def differs(self, twin: PanelRecord) -> bool:
+        """Whether a panel that was refused where its image was drawn before may be assessed here."""
+        if twin.reason == Reason.PAGE_SCAN:
+            return self.scan != "yes"  # what fills one page like a scan may be a figure on another
+        if twin.reason != Reason.UNCERTAIN_KIND or twin.kind is None:
+            return False
+        if twin.kind.by == "caption":  # as a caption there had it
+            return self.methods is None or not self.methods.all or self.sem_named
+        return self.sem_named and SEM not in twin.kind.caption
 
     def found(self, finding: Finding, token: str | None = None, *, paper: bool = False) -> Found:
         """The message for a panel of the image drawn here.
@@ -82,17 +139,17 @@ class Place:
             token: names the image, see :class:`Found`.
             paper: whether the image is bright like a page.
         """
+        letter = self._letter(finding, finding.record.image) if finding.record.image is not None else None
+        if self.methods is not None:
+            finding = finding.told(self.methods, letter)
         if finding.tiles is not None and (self.scan == "yes" or (self.scan == "perhaps" and paper)):
-            refused = replace(
-                finding.record, status="not_assessed", reason=Reason.PAGE_SCAN, detail=_SCANNED, tiles=None
-            )
-            finding = Finding(refused, pixels=finding.pixels, among=finding.among)
+            finding = finding.refused(finding.record, Reason.PAGE_SCAN, _SCANNED)
         seen, image = finding.record, finding.record.image
         drawn: dict[str, Any] = {}
         if image is not None:
             drawn["bbox_pt"] = self.box_on_page(Box(*image.bbox_px), *image.px)
             drawn["image"] = self._here(image)
-            drawn["panel"] = self._letter(finding, image)
+            drawn["panel"] = letter
         record = replace(
             self.record,
             panel_id=f"{self.record.panel_id}/{seen.index}",

@@ -42,13 +42,14 @@ class Survey:
     gate: KindGate
     watch: Stopwatch
 
-    def panels(self, raster: Raster, covered: tuple[Box, ...] = ()) -> Iterator[Finding]:
+    def panels(self, raster: Raster, covered: tuple[Box, ...] = (), *, sem_named: bool = False) -> Iterator[Finding]:
         """Every panel of an image in reading order, each as soon as it is found.
 
         Args:
             raster: the image.
             covered: parts of it that something else is drawn over, in its pixels; no tile touches them. They belong
                 to one place where the image is drawn, so whoever remembers findings must tell such places apart.
+            sem_named: whether a caption names SEM, so that panels in doubt are made ready to be scored. Likewise.
         """
         height, width = raster.grey.shape
         whole = Box(0, 0, width, height)
@@ -61,17 +62,40 @@ class Survey:
         colour = _Once(raster.load_colour)
         of = len(boxes) + len(scraps)
         for index, box in enumerate(boxes, 1):
-            found = self._panel(_describe(raster, box, index, of), raster, box, colour, covered)
+            found = self._panel(_describe(raster, box, index, of), raster, box, colour, covered, sem_named)
             yield replace(found, among=tuple(boxes))
         for index, box in enumerate(scraps, len(boxes) + 1):
             record = replace(_describe(raster, box, index, of), kind=KindRecord("tiny", 1.0))
             yield _refused(record, Reason.TOO_SMALL, f"{box.width} x {box.height} px: too small for a panel")
 
-    def _panel(self, record: PanelRecord, raster: Raster, box: Box, colour: _Once, covered: tuple[Box, ...]) -> Finding:
-        pixels = _crop(raster.grey, box) if self.task.send_pixels else None
+    def _panel(
+        self,
+        record: PanelRecord,
+        raster: Raster,
+        box: Box,
+        colour: _Once,
+        covered: tuple[Box, ...],
+        sem_named: bool,
+    ) -> Finding:
         with self.watch.stage("gate"):
             kind = self._kind(raster, box, colour)
-        record = replace(record, kind=KindRecord(kind.label, round(kind.p, 4)))
+        told = KindRecord(kind.label, round(kind.p, 4))
+        found = self._judged(replace(record, kind=told), kind, raster, box, colour, covered)
+        if not kind.open:
+            return found
+        if kind.label == "sem":
+            return replace(found, open=True)
+        if not sem_named:
+            return found
+        told = KindRecord("sem", round(kind.p_sem, 4), "caption")
+        by_caption = replace(kind, label="sem", p=kind.p_sem)
+        return replace(found, if_sem=self._judged(replace(record, kind=told), by_caption, raster, box, colour, covered))
+
+    def _judged(
+        self, record: PanelRecord, kind: Kind, raster: Raster, box: Box, colour: _Once, covered: tuple[Box, ...]
+    ) -> Finding:
+        """A panel of this kind: why it is not assessed, or its tiles."""
+        pixels = _crop(raster.grey, box) if self.task.send_pixels else None
         stratum = stratum_name(raster.encoding, raster.jpeg_q)
         if refusal := self._refusal(kind, box, raster, stratum, colour):
             return _refused(record, *refusal, pixels)

@@ -1,4 +1,4 @@
-"""Which figure an image belongs to, from the captions printed near it, and the printed page number.
+"""Which figure an image belongs to and what its caption says, from the text near it, and the printed page number.
 
 A caption is a line that begins with "Fig. 2" or the like and does not go on like a sentence of the running text. An
 image belongs to the nearest caption below it, with no running text in between; failing that, to one close above or
@@ -10,31 +10,24 @@ is ``None``.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import pymupdf
 
 from semscan.engine.pdf.affine import Matrix, Rect, transformed
+from semscan.engine.pdf.captiontext import caption_label as caption_label
+from semscan.engine.pdf.captiontext import caption_text
 from semscan.engine.pdf.guard import MupdfError, calling_mupdf
 from semscan.engine.pdf.placements import Placement
 
-_CAPTION = re.compile(
-    r"\W{0,2}(?P<prefix>Extended\s+Data|Supplementa(?:ry|l)|Supporting|Suppl?\.?|ESI)?\s*"
-    r"(?P<kind>Figure|Fig|Abbildung|Abb|Scheme|Plate)(?![A-Za-z])\s*\.?\s*"
-    r"(?P<number>(?:[A-Z][.\-]?\s?)?\d{1,3}(?:[.\-]\d{1,3}){0,4})(?P<panel>[A-Za-z](?![A-Za-z]))?(?P<rest>.*)",
-    re.IGNORECASE | re.DOTALL,
-)
-_CLEAR_END = re.compile(r"\s*[.:|\u2014\u2502\u00b6]|\s*\u2013(?!\s*\d)|\s*-\s")
-# What else may follow the number: nothing, "(a) View", "Title", or "a View"; a sentence goes on in lower case.
-_TITLE = re.compile(r"\Z|\s*\(|\s+(?:[a-h](?:\s?[,\u2013-]\s?[a-h])*\s+)?[^\s,;)\]a-z]")
 _HEX_LABEL = re.compile(r"<FEFF((?:[0-9A-F]{4})*)>", re.IGNORECASE)
-_KINDS = {"scheme": "Scheme", "plate": "Plate"}
-
 _LONGEST_PAGE_LABEL = 40
 _PROSE_CHARACTERS = 120
 _BARE_LABEL_CHARACTERS = 32
+_ENDS_CAPTION = (".", "!", "?")
+_MOST_CONTINUED = 40
+_SAME_HEIGHT = 1.15
 _MAX_GAP_ABOVE_PT = 60.0
 _MAX_GAP_BESIDE_PT = 40.0
 _ABOVE_PENALTY_PT = 60.0
@@ -49,13 +42,15 @@ _PAINTED = pymupdf.mupdf.FZ_STEXT_FILLED | pymupdf.mupdf.FZ_STEXT_STROKED
 class Caption(NamedTuple):
     """A caption: its label, and the box of its text in points, turned so that it reads from left to right.
 
-    ``quarters`` says how far: see :func:`_turned`.
+    ``quarters`` says how far: see :func:`_turned`. ``text`` is what it says in print after its
+    label, on one line, at most :data:`~semscan.engine.pdf.captiontext.LONGEST_CAPTION` characters.
     """
 
     label: str
     box: Rect
     opens_block: bool
     quarters: int = 0
+    text: str = ""
 
 
 class Block(NamedTuple):
@@ -74,6 +69,34 @@ class Block(NamedTuple):
     quarters: int = 0
 
 
+def figure_captions(blocks: Sequence[Block], placements: Sequence[Placement]) -> list[Caption | None]:
+    """The caption of the figure that each placement belongs to.
+
+    Args:
+        blocks: the text of the page.
+        placements: images drawn on this page.
+
+    Returns:
+        One caption, or ``None``, for each placement.
+    """
+    captions = [caption for at in range(len(blocks)) for caption in _captions_in(blocks, at)]
+    prose = [block.box for block in blocks if sum(len(text) for text, _ in block.lines) >= _PROSE_CHARACTERS]
+    if not captions or len(placements) * len(captions) * (1 + len(prose)) > _MOST_COMPARISONS:
+        return [None] * len(placements)
+    images = [placement.bbox_pt for placement in placements]
+    found = _nearest(images, captions, prose, above_first=False)
+    used = _labels(found)
+    if len(used) < len(_labels(captions)):
+        others = _nearest(images, captions, prose, above_first=True)
+        if len(_labels(others)) > len(used) and others.count(None) <= found.count(None):
+            return others
+    return found
+
+
+def _labels(captions: Sequence[Caption | None]) -> set[str]:
+    return {caption.label for caption in captions if caption is not None}
+
+
 def figure_labels(blocks: Sequence[Block], placements: Sequence[Placement]) -> list[str | None]:
     """The figure that each placement belongs to, such as ``Fig. 2``, ``Fig. S4`` or ``Extended Data Fig. 3``.
 
@@ -84,18 +107,7 @@ def figure_labels(blocks: Sequence[Block], placements: Sequence[Placement]) -> l
     Returns:
         One label, or ``None``, for each placement.
     """
-    captions = [caption for block in blocks for caption in _captions_in(block)]
-    prose = [block.box for block in blocks if sum(len(text) for text, _ in block.lines) >= _PROSE_CHARACTERS]
-    if not captions or len(placements) * len(captions) * (1 + len(prose)) > _MOST_COMPARISONS:
-        return [None] * len(placements)
-    images = [placement.bbox_pt for placement in placements]
-    labels = _nearest(images, captions, prose, above_first=False)
-    used = set(labels) - {None}
-    if len(used) < len({caption.label for caption in captions}):
-        others = _nearest(images, captions, prose, above_first=True)
-        if len(set(others) - {None}) > len(used) and others.count(None) <= labels.count(None):
-            return others
-    return labels
+    return [caption.label if caption else None for caption in figure_captions(blocks, placements)]
 
 
 def page_label(doc: pymupdf.Document, page_index: int) -> str | None:
@@ -108,33 +120,6 @@ def page_label(doc: pymupdf.Document, page_index: int) -> str | None:
     # PyMuPDF hands out UTF-16 labels in the hexadecimal form in which the file stores them.
     label = _HEX_LABEL.sub(lambda code: bytes.fromhex(code[1]).decode("utf-16-be", "replace"), label)
     return label.strip()[:_LONGEST_PAGE_LABEL] or None
-
-
-def caption_label(text: str) -> tuple[str, bool] | None:
-    """The figure label with which a line of text begins, if the line opens a caption.
-
-    Args:
-        text: one line.
-
-    Returns:
-        The normalised label, and whether the line marks it as a caption beyond doubt (``Fig. 2.``, ``Figure 2 |``);
-        ``None`` for text that merely mentions a figure.
-    """
-    found = _CAPTION.match(" ".join(unicodedata.normalize("NFKC", text).split()))
-    if found is None:
-        return None
-    rest = found["rest"]
-    clear = _CLEAR_END.match(rest) is not None
-    if not clear and not _TITLE.match(rest):
-        return None
-    number = re.sub(r"\s|(?<=[A-Za-z])[.\-]", "", found["number"]).upper()
-    prefix = (found["prefix"] or "").lower()
-    kind = _KINDS.get(found["kind"].lower(), "Fig.")
-    if prefix.startswith("extended"):
-        return f"Extended Data {kind} {number}", clear
-    if prefix and number.isdecimal():
-        number = f"S{number}"
-    return f"{kind} {number}", clear
 
 
 def text_blocks(page: pymupdf.Page) -> list[Block]:
@@ -178,7 +163,8 @@ def _displayed(box: Rect, turn: Matrix | None) -> Rect:
     return box if turn is None else transformed(turn, box)
 
 
-def _captions_in(block: Block) -> list[Caption]:
+def _captions_in(blocks: Sequence[Block], at: int) -> list[Caption]:
+    block = blocks[at]
     openings = []
     for index, (text, _) in enumerate(block.lines):
         label = caption_label(text)
@@ -191,25 +177,60 @@ def _captions_in(block: Block) -> list[Caption]:
         lines = [_turned(box, block.quarters) for _, box in block.lines[index:end]]
         first = lines[0]
         # Side by side captions can be one block for MuPDF, so only lines below the opening one belong to it.
-        own = [box for box in lines if _overlap(first[0], first[2], box[0], box[2]) > 0]
+        held = [_overlap(first[0], first[2], box[0], box[2]) > 0 for box in lines]
+        own = [box for box, holds in zip(lines, held, strict=True) if holds]
         whole = (min(b[0] for b in own), first[1], max(b[2] for b in own), max(b[3] for b in own))
-        captions.append(Caption(name, whole, index == 0, block.quarters))
+        said = [
+            text
+            for (text, _), hidden, holds in zip(block.lines[index:end], block.hidden[index:end], held, strict=True)
+            if holds and not hidden
+        ]
+        if end == len(block.lines):
+            said += _continued(blocks, at, own[-1], said)
+        captions.append(Caption(name, whole, index == 0, block.quarters, caption_text(said)))
     return captions
+
+
+def _continued(blocks: Sequence[Block], at: int, last: Rect, said: Sequence[str]) -> list[str]:
+    """Lines with which a caption goes on in the next blocks: MuPDF makes a block of every line of wide-set text.
+
+    Args:
+        blocks: the text of the page.
+        at: the block that the caption is in.
+        last: box of its last line, turned.
+        said: its lines.
+    """
+    more: list[str] = []
+    for block in blocks[at + 1 : at + 1 + _MOST_CONTINUED]:
+        if block.quarters != blocks[at].quarters or any(block.hidden) or caption_label(block.lines[0][0]) is not None:
+            break
+        first, height = _turned(block.lines[0][1], block.quarters), last[3] - last[1]
+        below = -_SLACK_PT <= first[1] - last[3] <= height and abs(first[0] - last[0]) <= _SLACK_PT
+        if not below or not height / _SAME_HEIGHT <= first[3] - first[1] <= height * _SAME_HEIGHT:
+            break
+        # The last line of a paragraph is shorter than the next one and ends a sentence, unless it is the bare label.
+        ended = (more or said or [""])[-1].rstrip().endswith(_ENDS_CAPTION) and last[2] < first[2] - height
+        if ended and (more or caption_text(said)):
+            break
+        more += [text for text, _ in block.lines]
+        last = _turned(block.lines[-1][1], block.quarters)
+    return more
 
 
 def _nearest(
     images: Sequence[Rect], captions: Sequence[Caption], prose: Sequence[Rect], *, above_first: bool
-) -> list[str | None]:
-    best: list[tuple[float, str] | None] = [None] * len(images)
+) -> list[Caption | None]:
+    best: list[tuple[float, str, int] | None] = [None] * len(images)
     for quarters in {caption.quarters for caption in captions}:
         text = [_turned(box, quarters) for box in prose]
         for index, image in enumerate(images):
             here = _turned(image, quarters)
-            for caption in captions:
+            for which, caption in enumerate(captions):
                 cost = _cost(here, caption, text, above_first) if caption.quarters == quarters else None
                 if cost is not None:
-                    best[index] = min(best[index] or (cost, caption.label), (cost, caption.label))
-    return [found[1] if found else None for found in best]
+                    this = cost, caption.label, which
+                    best[index] = min(best[index] or this, this)
+    return [captions[found[2]] if found else None for found in best]
 
 
 def _cost(image: Rect, caption: Caption, prose: Sequence[Rect], above_first: bool) -> float | None:

@@ -12,12 +12,13 @@ import pymupdf
 from semscan.engine.errors import DocumentUnusable, NoticeCode
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.affine import Rect
-from semscan.engine.pdf.captions import Block, figure_labels, page_label, text_blocks
+from semscan.engine.pdf.captions import Block, Caption, figure_captions, page_label, text_blocks
 from semscan.engine.pdf.decode import StoredImage, open_inline_image, open_pdf_image
 from semscan.engine.pdf.drawn_over import covers, on_part
 from semscan.engine.pdf.guard import MupdfError, calling_mupdf
 from semscan.engine.pdf.letters import FigureLetters, figure_letters
 from semscan.engine.pdf.masthead import declared, printed
+from semscan.engine.pdf.methods import Methods, methods_named
 from semscan.engine.pdf.placements import Placement, Placer, pixel_box_to_page, placement_ppi
 from semscan.engine.pdf.stitch import StitchedImage, open_stitched
 from semscan.engine.pdf.strips import Figure, figures_of
@@ -54,6 +55,7 @@ class PlacedImage:
         covered: what lies over it, in shares of its width and height from the top left.
         letters: panel letters of its figure that are text of the page.
         scan: ``yes`` if it is a scanned page, ``perhaps`` if that depends on its pixels, or ``no``.
+        methods: that its caption names; ``None`` without a caption.
     """
 
     drawn: Figure
@@ -62,6 +64,7 @@ class PlacedImage:
     covered: tuple[Rect, ...] = ()
     scan: Scan = "no"
     letters: FigureLetters | None = None
+    methods: Methods | None = None
 
     @property
     def placement(self) -> Placement:
@@ -150,15 +153,17 @@ class PdfReader:
             blocks = self._text(index) if any(_large(figure.placement) for figure in figures) else []
         except (ValueError, ArithmeticError) as error:
             return [], f"the page cannot be read: {error}"
-        named = iter(figure_labels(blocks, [figure.placement for figure in figures if _large(figure.placement)]))
-        names = [next(named) if _large(figure.placement) else None for figure in figures]
+        large = iter(figure_captions(blocks, [figure.placement for figure in figures if _large(figure.placement)]))
+        captions = [next(large) if _large(figure.placement) else None for figure in figures]
         over = covers(figures, drawing.placements, drawing.marks, _visible_lines(blocks))
-        visible = [row for row in zip(figures, names, over, strict=True) if not row[2].hidden]
+        visible = [row for row in zip(figures, captions, over, strict=True) if not row[2].hidden]
         boxes = [figure.placement.bbox_pt for figure, _, _ in visible]
-        letters = figure_letters(blocks, [name for _, name, _ in visible], boxes)
+        names = [caption.label if caption else None for _, caption, _ in visible]
+        letters = figure_letters(blocks, names, boxes)
+        methods = _methods([caption for _, caption, _ in visible])
         placed = [
-            PlacedImage(figure, label, name, cover.boxes, _scan(figure.placement, drawing.size_pt, blocks), own)
-            for (figure, name, cover), own in zip(visible, letters, strict=True)
+            PlacedImage(figure, label, name, cover.boxes, _scan(figure.placement, drawing.size_pt, blocks), own, said)
+            for (figure, _, cover), name, own, said in zip(visible, names, letters, methods, strict=True)
         ]
         return placed, None
 
@@ -182,6 +187,12 @@ class PdfReader:
         if placement.xref:
             return open_pdf_image(self._doc, placement.xref, max_pixels, self._placer.resolver)
         return open_inline_image(self._doc, placement, max_pixels)
+
+
+def _methods(captions: Sequence[Caption | None]) -> list[Methods | None]:
+    """What the caption of each picture names; each caption is read once."""
+    read = {caption.text: methods_named(caption.text) for caption in captions if caption}
+    return [read[caption.text] if caption else None for caption in captions]
 
 
 def _large(placement: Placement) -> bool:

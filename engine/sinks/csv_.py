@@ -102,6 +102,8 @@ def panel_cells(panel: PanelRecord, path: str | None) -> dict[str, Cell]:
         **_named(("region_x0_px", "region_y0_px", "region_x1_px", "region_y1_px"), region.bbox_px if region else None),
         "region_score": region.score if region else None,
         "region_tail": region.tail if region else None,
+        "kind_by": kind.by if kind else None,
+        "kind_caption": " ".join(kind.caption) or None if kind else None,
     }
 
 

@@ -1,0 +1,75 @@
+"""What the text of a caption says: the label with which it begins, and the rest on one line."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+_CAPTION = re.compile(
+    r"\W{0,2}(?P<prefix>Extended\s+Data|Supplementa(?:ry|l)|Supporting|Suppl?\.?|ESI)?\s*"
+    r"(?P<kind>Figure|Fig|Abbildung|Abb|Scheme|Plate)(?![A-Za-z])\s*\.?\s*"
+    r"(?P<number>(?:[A-Z][.\-]?\s?)?\d{1,3}(?:[.\-]\d{1,3}){0,4})(?P<panel>[A-Za-z](?![A-Za-z]))?(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_CLEAR_END = re.compile(r"\s*[.:|\u2014\u2502\u00b6]|\s*\u2013(?!\s*\d)|\s*-\s")
+# What else may follow the number: nothing, "(a) View", "Title", or "a View"; a sentence goes on in lower case.
+_TITLE = re.compile(r"\Z|\s*\(|\s+(?:[a-h](?:\s?[,\u2013-]\s?[a-h])*\s+)?[^\s,;)\]a-z]")
+_AFTER_LABEL = " .:|-\u2013\u2014\u2502\u00b6"
+_KINDS = {"scheme": "Scheme", "plate": "Plate"}
+
+LONGEST_CAPTION = 4000
+"""Characters of a caption that are read."""
+
+
+def caption_label(text: str) -> tuple[str, bool] | None:
+    """The figure label with which a line of text begins, if the line opens a caption.
+
+    Args:
+        text: one line.
+
+    Returns:
+        The normalised label, and whether the line marks it as a caption beyond doubt (``Fig. 2.``, ``Figure 2 |``);
+        ``None`` for text that merely mentions a figure.
+    """
+    found = _CAPTION.match(" ".join(unicodedata.normalize("NFKC", text).split()))
+    if found is None:
+        return None
+    rest = found["rest"]
+    clear = _CLEAR_END.match(rest) is not None
+    if not clear and not _TITLE.match(rest):
+        return None
+    number = re.sub(r"\s|(?<=[A-Za-z])[.\-]", "", found["number"]).upper()
+    prefix = (found["prefix"] or "").lower()
+    kind = _KINDS.get(found["kind"].lower(), "Fig.")
+    if prefix.startswith("extended"):
+        return f"Extended Data {kind} {number}", clear
+    if prefix and number.isdecimal():
+        number = f"S{number}"
+    return f"{kind} {number}", clear
+
+
+def caption_text(lines: Sequence[str]) -> str:
+    """What a caption says after its label, on one line; words that were cut at the end of a line are whole again.
+
+    Args:
+        lines: of the caption, the first one with its label.
+
+    Returns:
+        At most :data:`LONGEST_CAPTION` characters; of ``Figure 1a. View`` it is ``(a) View``.
+    """
+    text = ""
+    for line in lines:
+        line = line[:LONGEST_CAPTION].strip()
+        if text.endswith(("-", "\u00ad")) and line:
+            text = text[:-1] + line if line[0].islower() or text[-1] == "\u00ad" else text + line
+        else:
+            text = f"{text} {line}" if text else line
+        if len(text) >= LONGEST_CAPTION:
+            break
+    text = " ".join(unicodedata.normalize("NFKC", text[:LONGEST_CAPTION]).split())[:LONGEST_CAPTION]
+    found = _CAPTION.match(text)
+    if found is None:
+        return ""
+    rest = found["rest"].lstrip(_AFTER_LABEL)
+    return f"({found['panel']}) {rest}" if found["panel"] else rest

@@ -1,0 +1,197 @@
+"""What a caption makes of a panel's kind: only where the pixels leave room, and never a panel that is not listed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from examining import TASK, texture
+from pdf_factory import Pdf
+
+from semscan.engine.errors import Reason
+from semscan.engine.examine import Examiner
+from semscan.engine.figures.kind import Kind, KindGate, caption_says
+from semscan.engine.pdf import wire
+
+DRAW = "q 320 0 0 240 100 400 cm /I Do Q"
+
+
+def text(x, y, words, size=9):
+    return f"BT /F {size} Tf {x} {y} Td ({words.replace('(', chr(92) + '(').replace(')', chr(92) + ')')}) Tj ET"
+
+
+class Paper:
+    """A PDF whose pages draw the same image over captions."""
+
+    def __init__(self):
+        self.pdf = Pdf()
+        pixels = texture(240, 320)
+        self.image = self.pdf.flate(320, 240, pixels.tobytes())
+        self.font = self.pdf.add("<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
+
+    def page(self, caption=None, letters=(), content=DRAW, **images):
+        said = [text(100, 380, f"Figure 1. {caption}")] if caption is not None else []
+        said += [text(x, 645, letter) for letter, x in letters]
+        drawn = " ".join(f"/{name} {number} 0 R" for name, number in (images or {"I": self.image}).items())
+        resources = f"/Resources<</Font<</F {self.font} 0 R>>/XObject<<{drawn}>>>>"
+        self.pdf.page(" ".join([content, *said]), f"/MediaBox [0 0 612 792]{resources}")
+        return self
+
+
+def look(folder, paper, **changes):
+    """All panels that are found."""
+    file = folder / "document"
+    file.write_bytes(paper.pdf.build())
+    messages = []
+    Examiner().examine(replace(TASK, **({"file": str(file), "all_images": False} | changes)), messages.append)
+    return [message for message in messages if isinstance(message, wire.Found)]
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """The gate's answer, for all panels."""
+
+    def answers(kind):
+        monkeypatch.setattr(KindGate, "classify", lambda gate, grey, colour: kind)
+
+    return answers
+
+
+DOUBT, SHUT = Kind("uncertain", 0.5, 0.2, True), Kind("uncertain", 0.5, 0.2, False)
+LIKELY, SURE = Kind("sem", 0.6, 0.6, True), Kind("sem", 0.99, 0.99, False)
+OTHER = Kind("tem", 0.9, 0.01, False)
+
+
+@pytest.mark.parametrize("caption", ["SEM image of the powder", "FESEM micrograph", "SEM image and EDS spectrum"])
+def test_a_caption_that_speaks_of_sem_only_settles_a_doubt(caption, gate, tmp_path):
+    gate(DOUBT)
+    (found,) = look(tmp_path, Paper().page(caption))
+    assert found.record.status == "assessed" and found.record.reason is None and found.record.detail is None
+    assert (found.record.kind.label, found.record.kind.p, found.record.kind.by) == ("sem", 0.2, "caption")
+    assert "sem" in found.record.kind.caption
+    assert len(found.tiles) == found.record.tiles and found.stratum == "lossless" and found.record.quality
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [None, "", "Powder", "SEM and TEM images", "SEM image and photograph", "Sizes, mean +/- SEM", "STEM image"],
+)
+def test_any_other_caption_leaves_the_doubt(caption, gate, tmp_path):
+    gate(DOUBT)
+    (found,) = look(tmp_path, Paper().page(caption))
+    assert found.record.reason == Reason.UNCERTAIN_KIND and found.tiles is None
+    assert (found.record.kind.label, found.record.kind.p, found.record.kind.by) == ("uncertain", 0.5, "pixels")
+
+
+def test_where_the_pixels_leave_no_room_the_caption_changes_nothing(gate, tmp_path):
+    for kind, caption in ((SHUT, "SEM image"), (SURE, "TEM image"), (OTHER, "SEM image")):
+        gate(kind)
+        (found,) = look(tmp_path, Paper().page(caption))
+        assert (found.record.kind.label, found.record.kind.by) == (kind.label, "pixels")
+        assert found.record.kind.caption == (caption[:3].lower(),)
+        assert found.record.status == ("assessed" if kind is SURE else "not_assessed")
+
+
+def test_a_caption_that_speaks_of_another_method_only_casts_doubt(gate, tmp_path):
+    gate(LIKELY)
+    (found,) = look(tmp_path, Paper().page("TEM and optical micrographs"))
+    assert found.record.reason == Reason.UNCERTAIN_KIND and found.tiles is None and found.record.tiles is None
+    assert found.record.detail == "like an SEM micrograph, but the caption speaks of another method: light and tem"
+    assert (found.record.kind.label, found.record.kind.p, found.record.kind.by) == ("uncertain", 0.6, "caption")
+    for caption in ("SEM and TEM images", "XRD pattern", "Elemental maps", "Electron micrographs", "Powder"):
+        (found,) = look(tmp_path, Paper().page(caption))
+        assert found.record.status == "assessed", caption
+
+
+def test_all_images_are_judged_by_their_pixels(gate, tmp_path):
+    gate(LIKELY)
+    (found,) = look(tmp_path, Paper().page("TEM image"), all_images=True)
+    assert found.record.status == "assessed" and found.record.kind.caption == ()
+
+
+def two_panels():
+    """Two textures with a white gutter, drawn as large as one."""
+    pixels = np.full((240, 340), 255, np.uint8)
+    pixels[:, :160], pixels[:, 180:] = texture(240, 160), texture(240, 160, 1)
+    paper = Paper()
+    return paper, paper.pdf.flate(340, 240, pixels.tobytes()), "q 340 0 0 240 100 400 cm /J Do Q"
+
+
+def test_letters_tell_panels_apart(gate, tmp_path):
+    gate(DOUBT)
+    paper, image, content = two_panels()
+    paper.page("(a) TEM, (b) FESEM micrographs", [("(a)", 100), ("(b)", 280)], content, J=image)
+    first, second = look(tmp_path, paper)
+    assert (first.record.panel, first.record.status, first.record.kind.caption) == ("a", "not_assessed", ("tem",))
+    assert (second.record.panel, second.record.status, second.record.kind.caption) == ("b", "assessed", ("sem",))
+
+
+def test_without_letters_at_the_panels_the_whole_caption_counts(gate, tmp_path):
+    gate(DOUBT)
+    paper, image, content = two_panels()
+    paper.page("(a) TEM, (b) FESEM micrographs", (), content, J=image)
+    assert [found.record.kind.caption for found in look(tmp_path, paper)] == [("sem", "tem")] * 2
+
+
+def test_other_reasons_hold_for_what_the_caption_calls_sem(gate, tmp_path):
+    gate(DOUBT)
+    (found,) = look(tmp_path, Paper().page("SEM image"), min_panel_px=300)
+    assert found.record.reason == Reason.TOO_SMALL and found.record.kind.label == "sem" and found.tiles is None
+
+
+def test_an_image_drawn_again_under_a_telling_caption_is_assessed_there(gate, tmp_path):
+    gate(DOUBT)
+    paper = Paper().page().page("SEM image").page("SEM image").page()
+    found = look(tmp_path, paper)
+    assert [one.record.reason for one in found] == [Reason.UNCERTAIN_KIND, None, *[Reason.DUPLICATE_OF] * 2]
+    assert found[2].record.duplicate_of == found[3].record.duplicate_of == found[1].record.panel_id
+
+
+def test_one_caption_that_casts_doubt_does_not_hide_the_image_elsewhere(gate, tmp_path):
+    gate(LIKELY)
+    found = look(tmp_path, Paper().page("TEM image").page("TEM image").page("Powder"))
+    assert [one.record.reason for one in found] == [Reason.UNCERTAIN_KIND, Reason.DUPLICATE_OF, None]
+
+
+def test_what_an_earlier_document_said_of_an_image_does_not_count(gate, tmp_path):
+    gate(DOUBT)
+    examiner, file, seen = Examiner(), tmp_path / "document", []
+    for caption in ("SEM image", "TEM image", "SEM image", "Powder"):
+        file.write_bytes(Paper().page(caption).pdf.build())
+        examiner.examine(replace(TASK, file=str(file), all_images=False), seen.append)
+    found = [message for message in seen if isinstance(message, wire.Found)]
+    assert [one.record.status for one in found] == ["assessed", "not_assessed"] * 2
+    assert np.array_equal(found[0].tiles, found[2].tiles) and found[0].token == found[2].token
+
+
+def test_the_gate_leaves_room_around_its_thresholds_only():
+    _, limits = KindGate.load().open()
+    sem, tem = limits.labels.index("sem"), limits.labels.index("tem")
+
+    def opened(p_sem, coloured=False):
+        p = np.zeros(len(limits.labels), np.float32)
+        p[sem], p[tem] = p_sem, 1 - p_sem
+        return limits.decide(p, coloured).open
+
+    assert opened(limits.doubt_from) and opened(limits.sem_from) and opened(0.85)
+    assert not opened(0.9) and not opened(limits.doubt_from / 2)
+    assert not opened(0.3, coloured=True)
+
+
+@pytest.mark.parametrize(
+    ("named", "own", "says"),
+    [
+        ({"sem"}, False, "sem"),
+        ({"sem", "graph", "electron"}, False, "sem"),
+        ({"sem", "map"}, False, None),
+        ({"sem", "tem"}, True, None),
+        ({"tem"}, False, "other"),
+        ({"tem", "electron"}, False, None),
+        ({"map"}, False, None),
+        ({"map"}, True, "other"),
+        ({"graph"}, True, None),
+        ({"electron"}, True, None),
+        (set(), False, None),
+    ],
+)
+def test_what_named_methods_mean(named, own, says):
+    assert caption_says(named, own) == says
