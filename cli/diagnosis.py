@@ -10,15 +10,25 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semscan.engine.errors import DeviceError, SemscanError
+
+if TYPE_CHECKING:
+    from semscan.engine.backends.choice import Choice
+    from semscan.engine.bundle import Bundle
 
 REQUIRED = ("numpy", "pillow", "pymupdf")
 PACKAGES = (*REQUIRED, "click", "onnxruntime", "onnxruntime-gpu", "openvino", "torch", "onnx", "scipy")
 
 WORKER_START = "import semscan.engine.pdf.worker as worker; worker.Examiner()"
 """What a worker does before its first document."""
+
+_RUNTIMES: dict[str, dict[str, tuple[str, ...]]] = {
+    "cpu": {"onnxruntime": ("fp32", "fp16", "int8"), "openvino": ("fp32", "fp16", "int8")},
+    "cuda": {"onnxruntime": ("fp32", "fp16"), "tensorrt": ("fp16",)},
+}
+"""Every combination of device, runtime and precision that a scan may be asked for."""
 
 _UNLIMITED_BYTES = 1 << 60
 """Control groups state the absence of a memory limit as a number beyond any machine."""
@@ -122,6 +132,38 @@ def _look_at_models(found: Diagnosis) -> None:
         return
     where = f"{backend.name} {backend.precision} on {backend.device}"
     found.facts["self-test"] = f"{bundle.id} ok, largest deviation {deviation:.1e} logits, {where}"
+    found.facts["could use"] = other_runtimes(bundle, choice)
+
+
+def other_runtimes(bundle: Bundle, chosen: Choice) -> list[str]:
+    """The self-test on every runtime, device and precision but the chosen one, or why not; a line for each.
+
+    What is not usable is no problem of the installation: nobody asked for it.
+    """
+    from semscan.engine.backends import cudart, open_backend
+    from semscan.engine.backends.choice import choose
+    from semscan.engine.selftest import golden_self_test
+
+    try:
+        devices = [f"cuda:{number}" for number in range(cudart.device_count())]
+    except DeviceError:
+        devices = ["cuda:0"]  # what is asked for it says why there is none
+    lines: list[str] = []
+    for device in ("cpu", *devices):
+        for backend, precisions in _RUNTIMES[device.partition(":")[0]].items():
+            said: dict[str, str] = {}
+            for precision in precisions:
+                if (device, backend, precision) == (chosen.device, chosen.backend, chosen.precision):
+                    continue
+                try:
+                    runtime = open_backend(bundle, choose(device, backend, precision))
+                    said[precision] = f"ok, largest deviation {golden_self_test(bundle, runtime):.1e} logits"
+                except SemscanError as refusal:
+                    said[precision] = refusal.message
+            if len(set(said.values())) == 1 and len(said) > 1:
+                said = {"/".join(said): next(iter(said.values()))}
+            lines += [f"{backend} {precision} on {device}: {words}" for precision, words in said.items()]
+    return lines
 
 
 def _look_at_gate(found: Diagnosis) -> None:

@@ -23,6 +23,8 @@ semscan doctor --json    the same for a bug report"""
 def command(as_json: bool, no_color: bool) -> int:
     """Check Python, packages, runtime, memory and models, and score the golden tiles of the default model.
 
+    They are scored on what a scan would run on and on every other runtime, device and precision that is usable here.
+
     Exit codes: 0 ready, 2 something that a scan needs is missing; the remedy is printed.
     """
     from semscan.cli.diagnosis import diagnose
@@ -45,5 +47,5 @@ def _words(facts: Any) -> str:
     if isinstance(facts, dict):
         return ", ".join(f"{key} {_words(value)}" for key, value in facts.items()) or "none"
     if isinstance(facts, list):
-        return "; ".join(map(_words, facts)) or "none"
+        return f"\n{'':12}".join(map(_words, facts)) or "none"
     return "not installed" if facts is None else str(facts)

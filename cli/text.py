@@ -218,7 +218,8 @@ class _Block:
 
 def _run_lines(run: RunRecord, style: Style) -> list[str]:
     where = "offline" if run.offline else "uses the network"
-    runtime = f"{run.device}, {run.backend} {run.precision}"
+    why = f" ({run.chosen})" if run.chosen else ""
+    runtime = f"{run.device}, {run.backend} {run.precision}{why}"
     model = f"model {run.model.id} (sha256 {run.model.sha256[:8]})"
     head = f"{style.strong(f'{run.tool.name} {run.tool.version}')}   {printable(model)}   {runtime}   {where}"
     rate = float(run.policy["fpr_per_panel"])

@@ -87,7 +87,7 @@ def scan(
         if backend is None:
             for one in backends:  # in the shape of the scan, unless there is memory anyway and it would only take time
                 golden_self_test(bundle, one, None if one.device == "cpu" else options.batch_size)
-        run = _run_record(bundle, backends, options, rate, argv)
+        run = _run_record(bundle, backends, options, rate, argv, choice.why if backend is None else None)
         if journal:
             run = journal.start(run)
         yield run
@@ -129,7 +129,7 @@ def _say(said: SimpleQueue[NoticeRecord], device: str, message: str) -> None:
 
 
 def _run_record(
-    bundle: Bundle, backends: Sequence[Backend], options: ScanOptions, rate: float, argv: Sequence[str]
+    bundle: Bundle, backends: Sequence[Backend], options: ScanOptions, rate: float, argv: Sequence[str], why: str | None
 ) -> RunRecord:
     calibration = bundle.calibration
     return RunRecord(
@@ -144,4 +144,5 @@ def _run_record(
         precision=backends[0].precision,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
         gate=ModelId(GATE, gate_sha256()),
+        chosen=why,
     )

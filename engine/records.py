@@ -117,7 +117,10 @@ class CalibrationId:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """First record of a run: what was used, so that the run can be repeated; ``gate`` tells SEM from other kinds."""
+    """First record of a run: what was used, so that the run can be repeated; ``gate`` tells SEM from other kinds.
+
+    ``chosen`` says why this device, backend or precision was taken, where that was left open.
+    """
 
     type: ClassVar[str] = "run"
     run_id: str
@@ -133,6 +136,7 @@ class RunRecord:
     offline: bool = True
     schema: str = SCHEMA
     gate: ModelId | None = None
+    chosen: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

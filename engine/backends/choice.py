@@ -27,13 +27,13 @@ class Choice:
         device: ``cpu``, ``cuda:N``, several of these such as ``cuda:0,cuda:1``, or ``cuda:all``.
         backend: ``onnxruntime``, ``openvino`` or ``tensorrt``.
         precision: ``fp32``, ``fp16`` or ``int8``.
-        why: one clause for people.
+        why: one clause for people, where something was left open.
     """
 
     device: str
     backend: str
     precision: str
-    why: str
+    why: str | None = None
 
     @property
     def index(self) -> int | None:
@@ -71,7 +71,7 @@ def choose(device: str = "auto", backend: str = "auto", precision: str = "auto")
         raise UsageError("TensorRT does not run on the CPU", "leave out --device, or use --device cuda")
     precision = "fp32" if precision == "auto" else precision
     if backend != "auto":
-        return Choice("cpu", backend, precision, "as asked for")
+        return Choice("cpu", backend, precision)
     here = [name for name in ("onnxruntime", "openvino") if importlib.util.find_spec(name)]
     if not here:
         raise DeviceError("no inference runtime is installed", "pip install 'semscan[cpu]'")
@@ -101,6 +101,7 @@ def _device(device: str, backend: str) -> str:
 
 
 def _on_cuda(device: str, backend: str, precision: str) -> Choice:
+    why = "needs no plan that is built before" if backend == "auto" else None
     backend = "onnxruntime" if backend == "auto" else backend
     if backend not in _ON_CUDA:
         raise UsageError(f"{backend} does not run on {device}", f"use one of: {', '.join(_ON_CUDA)}")
@@ -108,4 +109,4 @@ def _on_cuda(device: str, backend: str, precision: str) -> Choice:
     precision = usual if precision == "auto" else precision
     if precision == "int8" or (backend == "tensorrt" and precision != "fp16"):
         raise UsageError(f"{backend} on {device} does not run {precision}", f"use --precision {usual}")
-    return Choice(device, backend, precision, "as asked for")
+    return Choice(device, backend, precision, why)

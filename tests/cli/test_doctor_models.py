@@ -36,7 +36,7 @@ def installed(monkeypatch):
         Path("models/sem-x.onnx"), "sem-x", "ab" * 32, 128, calibration, {"card": "# sem-x\nIt misses things."}
     )
     backend = SimpleNamespace(name="fake", precision="fp32", device="cpu")
-    state = SimpleNamespace(deviation=3e-6, asked=[])
+    state = SimpleNamespace(deviation=3e-6, asked=[], backend=backend)
 
     def load_bundle(model=None):
         state.asked.append(model)
@@ -82,6 +82,37 @@ def test_doctor_prints_the_remedy_and_ends_with_2(installed, capsys, error):
     out = capsys.readouterr().out
     assert f"problem  {error.message}\n  {error.remedy}\n" in out
     assert out.rstrip().endswith("\nnot ready")
+
+
+def test_doctor_tries_every_runtime_and_precision_on_every_device(installed, monkeypatch, capsys):
+    tried = []
+
+    def open_backend(bundle, choice):
+        tried.append((choice.device, choice.backend, choice.precision))
+        if choice.backend == "tensorrt":
+            raise DeviceError(f"no plan for {choice.device}", "build one")
+        if choice.backend == "openvino" and choice.precision != "fp32":
+            raise ModelError("there is no such artefact", "make one")
+        return installed.backend
+
+    monkeypatch.setattr("semscan.engine.backends.open_backend", open_backend)
+    monkeypatch.setattr("semscan.engine.backends.cudart.device_count", lambda: 2)
+    assert main(["doctor", "--json"]) == 0  # what nobody asked for is no problem
+    lines = json.loads(capsys.readouterr().out)["could use"]
+    ok = "ok, largest deviation 3.0e-06 logits"
+    assert lines == [
+        f"onnxruntime fp16/int8 on cpu: {ok}",
+        f"openvino fp32 on cpu: {ok}",
+        "openvino fp16 on cpu: there is no such artefact",
+        "openvino int8 on cpu: there is no such artefact",
+        f"onnxruntime fp32/fp16 on cuda:0: {ok}",
+        "tensorrt fp16 on cuda:0: no plan for cuda:0",
+        f"onnxruntime fp32/fp16 on cuda:1: {ok}",
+        "tensorrt fp16 on cuda:1: no plan for cuda:1",
+    ]
+    assert len(tried) == len(set(tried)) == 1 + 2 + 3 + 2 * 3
+    assert main(["doctor"]) == 0
+    assert f"could use   onnxruntime fp16/int8 on cpu: {ok}\n            openvino" in capsys.readouterr().out
 
 
 def test_workers_that_do_not_start_are_a_problem_with_their_reason(installed, monkeypatch, capsys):

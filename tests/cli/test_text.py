@@ -148,6 +148,11 @@ def test_a_warning_stays_with_its_document(sample):
     assert "  warning: page 3: a page is damaged\n\n  Documents" in text
 
 
+def test_what_was_taken_and_why_is_in_the_head(sample):
+    said = shown([replace(sample.run, chosen="starts fastest"), sample.summary()])
+    assert "   cpu, onnxruntime fp32 (starts fastest)   offline\n" in said
+
+
 def test_a_device_that_halves_its_batch_is_told_and_is_no_input(sample):
     said = "cuda:0 is out of memory with batches of 32 tiles; it goes on with 16 at a time"
     notice = NoticeRecord("warning", "batch_halved", "cuda:0", said)

@@ -124,6 +124,7 @@ def test_what_is_asked_for_on_cuda(device, backend, precision, expected):
     choice = choose(device, backend, precision)
     assert (choice.device, choice.backend, choice.precision) == expected
     assert choice.index == int(expected[0][-1])
+    assert (choice.why is None) == (backend != "auto")
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,7 @@ def test_two_devices_share_a_scan_and_change_no_score(monkeypatch, alone):
     records = scanned(monkeypatch, *devices)
     assert records[0].device == "cuda:0,cuda:1"
     assert isinstance(records[0], RunRecord)
+    assert records[0].chosen == "starts fastest"
     assert scores(records) == alone
     shares = [len(device.sizes) for device in devices]
     assert abs(shares[0] - shares[1]) <= 1
