@@ -27,7 +27,9 @@ _PROSE_CHARACTERS = 120
 _BARE_LABEL_CHARACTERS = 32
 _ENDS_CAPTION = (".", "!", "?")
 _MOST_CONTINUED = 40
-_SAME_HEIGHT = 1.15
+_SAME_HEIGHT, _SAME_LINE = 1.15, 0.5
+_LABEL_GAP = 3.0
+"""Heights of a line that a label may stand apart from its caption."""
 _MAX_GAP_ABOVE_PT = 60.0
 _MAX_GAP_BESIDE_PT = 40.0
 _ABOVE_PENALTY_PT = 60.0
@@ -176,8 +178,10 @@ def _captions_in(blocks: Sequence[Block], at: int) -> list[Caption]:
     for (index, name), end in zip(openings, ends, strict=False):
         lines = [_turned(box, block.quarters) for _, box in block.lines[index:end]]
         first = lines[0]
-        # Side by side captions can be one block for MuPDF, so only lines below the opening one belong to it.
-        held = [_overlap(first[0], first[2], box[0], box[2]) > 0 for box in lines]
+        # Side by side captions can be one block for MuPDF, so only lines below the opening one belong to it. That may
+        # be in two parts, with a gap after the label.
+        right = _right_of_label(lines)
+        held = [_overlap(first[0], right, box[0], box[2]) > 0 for box in lines]
         own = [box for box, holds in zip(lines, held, strict=True) if holds]
         whole = (min(b[0] for b in own), first[1], max(b[2] for b in own), max(b[3] for b in own))
         said = [
@@ -189,6 +193,15 @@ def _captions_in(blocks: Sequence[Block], at: int) -> list[Caption]:
             said += _continued(blocks, at, own[-1], said)
         captions.append(Caption(name, whole, index == 0, block.quarters, caption_text(said)))
     return captions
+
+
+def _right_of_label(lines: Sequence[Rect]) -> float:
+    """Where the opening line of a caption ends, whose label may stand apart from the rest."""
+    first = lines[0]
+    if len(lines) > 1 and _overlap(first[1], first[3], lines[1][1], lines[1][3]) > _SAME_LINE:
+        gap = lines[1][0] - first[2]
+        return lines[1][2] if 0 <= gap <= _LABEL_GAP * (first[3] - first[1]) else first[2]
+    return first[2]
 
 
 def _continued(blocks: Sequence[Block], at: int, last: Rect, said: Sequence[str]) -> list[str]:

@@ -34,7 +34,7 @@ _ACRONYMS: tuple[tuple[str, str], ...] = (
     ("light", r"H ?& ?E|OM (?=image|micro)|POM"),
     ("fluorescence", r"CLSM|LSCM|DAPI|FISH"),
     ("xray", r"CT(?= (?:imag|scan|slice|recon|volume))|XCT|MRI|(?:micro|nano|[\u03bc\u00b5Xx])[ -]?CT"),
-    (GRAPH, r"XRD|XPS|FTIR|EDXS?|EDS|EELS|NMR|TGA"),
+    (GRAPH, r"XRP?D|PXRD|XPS|FTIR|EDXS?|EDS|EELS|NMR|TGA"),
 )
 _WORDS: tuple[tuple[str, str], ...] = (
     (MAP, r"electron back-?scatter(?:ed|ing)? diffraction"),
@@ -61,7 +61,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("gel", r"autoradiogra|electrophore|sds-page|(?:western|northern|southern|immuno|dot)[ -]?blot|blots?(?![a-z])"),
     (
         "xray",
-        r"x-?ray (?:micro-?|nano-?|computed |phase.contrast )?(?:tomogra|ct(?![a-z])|imag|radiogra|microgra|microsc)",
+        r"x-?ray (?:micro-?|nano-?|computed )?(?:phase[ -]contrast|tomogra|ct(?![a-z])|imag|radiogra|microgra|microsc)",
     ),
     ("xray", r"computed (?:micro-?)?tomogra|(?:micro|nano)-?ct(?![a-z])|radiogra|magnetic resonance imag|ultraso"),
     (GRAPH, r"heat-?[ ]?maps?(?![a-z])"),
