@@ -1,8 +1,9 @@
 """How good is every generator? From the packs to ``docs/results/generators.md``, with plots and sheets of samples.
 
 ``python benchmarks/generators.py --data DIR --encoder runs/autoencoders/vae.pt --live runs/autoencoders``
-writes the page anew. The sentences on quality are written by whoever looked at the sheets, in
-``training/packs/seen.toml``.
+measures everything anew; with ``--only NAME...`` these generators, and the others' numbers stay; ``--only`` alone
+writes the page from the numbers that are there. The sentences on quality are written by whoever looked at the sheets,
+in ``training/packs/seen.toml``; what trainings cost is measured by ``generator_costs.py``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from generators_page import markdown
 from machine import fingerprint
 from numpy.typing import NDArray
 from PIL import Image
@@ -29,6 +31,7 @@ from semscan.training import packs
 from semscan.training.autoencoders import load_autoencoder
 from semscan.training.crops import CropsPool, DataRecipe, load_recipe_pool
 from semscan.training.fidelity import Fidelity, measure
+from semscan.training.inception import Inception
 from semscan.training.packs import Pack, list_packs, read_pack
 from semscan.training.perceptual import Lpips
 from semscan.training.pictures import grid_of
@@ -98,9 +101,17 @@ def middle(tiles: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return tiles[:, :, first : first + side, first : first + side]
 
 
-def report(found: dict[str, list[Pack]], data: Path, encoder_path: Path, lpips: Path | None, folder: Path) -> list[Any]:
+def report(
+    found: dict[str, list[Pack]],
+    data: Path,
+    encoder_path: Path,
+    lpips: Path | None,
+    folder: Path,
+    inception_path: Path | None = None,
+) -> list[Any]:
     """Measure every generator and draw its plots; returns one dictionary for each."""
     encoder, net = load_autoencoder(encoder_path), Lpips(lpips) if lpips else None
+    inception = Inception(inception_path) if inception_path else None
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for name, checkpoints in found.items():
@@ -110,7 +121,7 @@ def report(found: dict[str, list[Pack]], data: Path, encoder_path: Path, lpips: 
         side = compared_px(manifest)
         count = GENUINE.get(side, 256)
         genuine = seen(count, 1), seen(count, 2), unseen(count, 3)
-        results = [measure(middle(pack.tiles, side), *genuine, encoder, net) for pack in checkpoints]
+        results = [measure(middle(pack.tiles, side), *genuine, encoder, net, inception) for pack in checkpoints]
         stem = name.replace("/", "-")
         tiles = checkpoints[-1].tiles
         if not manifest.get("is_live"):  # those are near copies of pictures that are not ours
@@ -146,6 +157,7 @@ def row(name: str, checkpoints: list[Pack], results: list[Fidelity]) -> dict[str
         "fid_floor": last.fid_floor,
         "smoothness_auc": last.smoothness_auc,
         "high_excess_db": last.high_excess_db,
+        "inception": asdict(last.inception) if last.inception else None,
         "by_step": [
             {"step": pack.manifest["step"], "kid": result.kid, "smoothness_auc": result.smoothness_auc}
             for pack, result in zip(checkpoints, results, strict=True)
@@ -196,93 +208,6 @@ def not_trained(names: set[str]) -> list[str]:
     return [recipe for recipe, system in recipes.items() if system in known and recipe not in names]
 
 
-def markdown(result: dict[str, Any], seen: dict[str, str]) -> str:
-    """The page."""
-    mark = result["fingerprint"]
-    rows = result["generators"]
-    lines = [
-        "# The generators",
-        "",
-        f"Written by `{mark['command']}` from the packs in `training/packs`. {mark['cpu']}, {mark['cores_usable']} "
-        f"cores, {mark['system']}, Python {mark['python']}, revision {mark['revision']}. The times are those of "
-        "trainings at low priority on two cores that other work shared.",
-        "",
-        "Tiles from *trained on: train* generators may teach a detector; those of *test* saw other sources only and "
-        "are for testing. Generators were trained at 64 px; tiles that are wider were made in one piece by the same "
-        "layers, from more latent vectors or more noise (`--size`), and are compared with genuine tiles of their side. "
-        "What a small picture holds comes several times in a wide one, and the distances count that against the "
-        "generator; wide blots are compared by their middle. "
-        "Distances go from each generated tile to random genuine tiles, drawn as the training drew "
-        "them. Least distances are medians over the generated tiles; other sources also show other materials, so even "
-        "an honest generator may be nearer to what it was trained on, and only a least distance near zero speaks of "
-        "repeating. "
-        f"The perceptual distance is: {', '.join(sorted({r['perceptual'] for r in rows}))}. KID and FID are computed "
-        f"on our own feature network, the encoder of {result['encoder']}, not on Inception; they see brightness, "
-        "contrast and coarse texture, and are blind to the grids of an up-sampler. *Floor* is that of as many genuine "
-        "tiles. Sets of fewer than a hundred tiles hold few sources: their excess may be off by 1.5 dB, and their KID "
-        "by hundreds. Smoothness AUC is the chance that a generated tile is rougher than a genuine one: "
-        "near .5 is best. Excess is the power of the upper half of the frequencies over that of genuine tiles.",
-        "",
-        "| generator | trained on | steps | minutes | KID x 1000 (floor) | FID (floor) | smoothness AUC | excess, dB |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for r in rows:
-        minutes = f"{r['manifest']['seconds'] / 60:.0f}" if "seconds" in r["manifest"] else "-"
-        origin = r["manifest"]
-        lines.append(
-            f"| [{r['name']}](#{anchor(r['name'])}) | {origin['trained_on']} | {origin['step']} | {minutes} "
-            f"| {r['kid']:.2f} ({r['kid_floor']:.2f}) | {r['fid']:.2f} ({r['fid_floor']:.2f}) "
-            f"| {r['smoothness_auc']:.2f} | {r['high_excess_db']:+.1f} |"
-        )
-    lines += ["", "Recipes that ship and were **not trained**: " + ", ".join(result["not_trained"]) + ".", ""]
-    for r in rows:
-        lines += section(r, seen.get(r["name"], "Nobody has looked at these samples yet."))
-    return "\n".join(lines)
-
-
-def section(r: dict[str, Any], sentence: str) -> list[str]:
-    """One generator on the page."""
-    stem, manifest = r["name"].replace("/", "-"), r["manifest"]
-    parameters = ", ".join(f"{name} {count:,}" for name, count in manifest.get("parameters", {}).items())
-    course = r["by_step"] if len(r["by_step"]) > 1 else []
-    steps = "; ".join(f"step {s['step']}: {s['kid']:.2f}, {s['smoothness_auc']:.2f}" for s in course)
-    facts = [f"**{manifest['variant']}**, {r['settings']}; stopped at step {manifest['step']}"]
-    facts += [f"parameters: {parameters}"] if parameters else []
-    facts += [f"reconstructs crops at {manifest['psnr_db']:.1f} dB"] if "psnr_db" in manifest else []
-    facts += [
-        f"recipe {manifest['recipe_sha256'][:12]}, {r['tiles']} tiles of {r['size_px']} px, compared at "
-        f"{r['compared_px']}, seed {manifest['seed']}"
-    ]
-    licences = sorted({f"{row['data_set']} ({row['licence']})" for row in manifest.get("sources", [])})
-    facts += [f"genuine pictures: {'; '.join(licences)}"] if licences else []
-    facts += [f"KID and smoothness AUC by checkpoint: {steps}"] if steps else []
-    return [
-        f"## {r['name']}",
-        "",
-        sentence,
-        "",
-        *(f"* {fact}" for fact in facts),
-        "",
-        *([] if manifest.get("is_live") else [f"![samples](generators/{stem}.png)", ""]),
-        *([f"By checkpoint, from the same seed: ![checkpoints](generators/{stem}-steps.png)", ""] if steps else []),
-        f"![distances and spectra](generators/{stem}.svg)",
-        "",
-        "| distance | to pictures trained on: least, mean | to unseen ones: least, mean |",
-        "|---|---|---|",
-        *(
-            f"| {label} | {r[f'{key}_trained_least']:.4g}, {r[f'{key}_trained_mean']:.4g} "
-            f"| {r[f'{key}_unseen_least']:.4g}, {r[f'{key}_unseen_mean']:.4g} |"
-            for key, label in (("mse", "mean squared error"), ("seen", r["perceptual"]))
-        ),
-        "",
-    ]
-
-
-def anchor(name: str) -> str:
-    """The link target that Markdown viewers make of a heading."""
-    return name.lower().replace("/", "")
-
-
 def make_live(sources: list[Path], data: Path) -> dict[str, list[Pack]]:
     """Tiles of generators whose tiles enter no pack, because they are near copies of genuine ones."""
     found = {}
@@ -291,17 +216,30 @@ def make_live(sources: list[Path], data: Path) -> dict[str, list[Pack]]:
             maker = open_maker(path, 0, data)
             tiles = np.concatenate([made.tiles for made in maker.groups(LIVE)])
             manifest = {**asdict(maker.origin), **maker.details, "is_live": True}
-            found[maker.origin.generator] = [Pack(tiles, None, manifest)]
+            # Several runs may come from one recipe.
+            name = f"{source.name}/{path.stem}" if source.is_dir() else maker.origin.generator
+            found[name] = [Pack(tiles, None, manifest)]
     return found
 
 
-def find_packs() -> dict[str, list[Pack]]:
+def find_packs(only: list[str] | None = None) -> dict[str, list[Pack]]:
     """Packs by generator, its checkpoints by step."""
     found: dict[str, list[Pack]] = {}
     for path in [*list_packs(), *list_packs(packs.TEST_FOLDER)]:
+        if only is not None and path.stem.rpartition("-")[0] not in only:
+            continue
         pack = read_pack(path)
         found.setdefault(pack.manifest["generator"], []).append(pack)
     return {name: sorted(group, key=lambda p: p.manifest["step"]) for name, group in found.items()}
+
+
+def joined(kept: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows that were there, with new ones in their place: packs, those of the test split behind, then live ones."""
+    by_name = {r["name"]: r for r in [*kept, *rows]}
+    return sorted(
+        by_name.values(),
+        key=lambda r: (bool(r["manifest"].get("is_live")), r["manifest"]["trained_on"] == "test", r["name"]),
+    )
 
 
 def main() -> None:
@@ -313,19 +251,31 @@ def main() -> None:
         help="checkpoints, runs of autoencoders or inpaint recipes to measure without a pack",
     )  # fmt: skip
     parser.add_argument("--lpips", type=Path, help="folder with the weights of LPIPS; the substitute without")
+    parser.add_argument("--inception", type=Path, help="weights of Inception v3; its distances are left out without")
+    parser.add_argument(
+        "--only", nargs="*", metavar="NAME", help="measure these packs, and what --live names; keep all other numbers"
+    )
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "results" / "generators.md")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    found = find_packs()
+    found = find_packs(options.only)
     found |= make_live(options.live, options.data)
-    rows = report(found, options.data, options.encoder, options.lpips, options.output.parent / "generators")
+    folder, mark = options.output.parent / "generators", fingerprint()
+    rows = report(found, options.data, options.encoder, options.lpips, folder, options.inception)
+    rows = [{**row, "revision": mark["revision"]} for row in rows]
+    if options.only is not None:
+        before = json.loads(options.output.with_suffix(".json").read_text(encoding="utf-8"))
+        then = before["fingerprint"]["revision"]
+        rows = joined([{"revision": then, **row} for row in before["generators"]], rows)
+    costs = folder / "costs.json"
     digest = hashlib.sha256(options.encoder.read_bytes()).hexdigest()[:12]
     result = {
         "question": "generators",
-        "fingerprint": fingerprint(),
+        "fingerprint": mark,
         "encoder": f"{options.encoder.parent.name}/{options.encoder.stem} ({digest})",
         "generators": rows,
-        "not_trained": not_trained({name.split("/")[0] for name in found}),
+        "not_trained": not_trained({row["name"].split("/")[0] for row in rows}),
+        "costs": json.loads(costs.read_text(encoding="utf-8")) if costs.is_file() else None,
     }
     options.output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     notes = packs.FOLDER / "seen.toml"

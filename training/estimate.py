@@ -36,7 +36,7 @@ def print_estimate(recipe: Any, trainee: Trainee, place: Place) -> None:
         trainee.step(step, real)
     _wait(place)
     seconds = (time.monotonic() - began) / timed
-    state = sum(_bytes(part.state_dict()) for part in trainee.state().values())
+    state = sum(state_bytes(part.state_dict()) for part in trainee.state().values())
     _say(f"memory: {state / 2**20:.1f} MiB of state, {_peak_mib(place):.0f} MiB at the most so far, all included")
     minutes = seconds * recipe.training.steps / 60
     _say(f"time: {seconds:.2f} s a step, {recipe.training.steps:,} steps, about {minutes:.0f} min on this machine")
@@ -51,12 +51,13 @@ def _wait(place: Place) -> None:
         torch.cuda.synchronize()
 
 
-def _bytes(state: Any) -> int:
+def state_bytes(state: Any) -> int:
+    """Bytes of all tensors in a ``state_dict``."""
     if isinstance(state, Tensor):
         return state.numel() * state.element_size()
     if isinstance(state, dict):
-        return sum(_bytes(value) for value in state.values())
-    return sum(_bytes(value) for value in state) if isinstance(state, (list, tuple)) else 0
+        return sum(state_bytes(value) for value in state.values())
+    return sum(state_bytes(value) for value in state) if isinstance(state, (list, tuple)) else 0
 
 
 def _peak_mib(place: Place) -> float:

@@ -5,8 +5,8 @@
   squared error, once as LPIPS (arXiv 1801.03924), or as the plain substitute of
   :func:`semscan.training.perceptual.pyramid_loss` where LPIPS' weights are not at hand. The result says which.
 * Radially averaged power spectra (Durall et al., arXiv 2003.01826).
-* Kernel and Frechet distances (arXiv 1801.01401 and 1706.08500) of features of our own autoencoder's encoder instead
-  of Inception's, so the numbers compare with each other only.
+* Kernel and Frechet distances (arXiv 1801.01401 and 1706.08500) of features of our own autoencoder's encoder, which
+  compare with each other only; and of Inception's, where its weights are at hand.
 * How well the smoothness of a tile alone tells generated from genuine, as an AUC: near .5 is what a good one reaches.
 """
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from semscan.engine.smoothness import smoothness
+from semscan.training.inception import Inception
 from semscan.training.metrics import auc
 from semscan.training.nets.autoencoders import Autoencoder
 from semscan.training.perceptual import PYRAMID_LEVELS, Lpips
@@ -48,6 +49,25 @@ class Nearness:
 
 
 @dataclass(frozen=True, slots=True)
+class InceptionDistances:
+    """Kernel and Frechet distances as other people report them, of features as they are.
+
+    Attributes:
+        network: which one, see :class:`semscan.training.inception.Inception`.
+        kid: squared kernel distance to genuine tiles, times 1000.
+        kid_floor: the same of as many other genuine tiles.
+        fid: Frechet distance to genuine tiles; for fewer tiles than the 2048 features its floor is high.
+        fid_floor: the same of as many other genuine tiles.
+    """
+
+    network: str
+    kid: float
+    kid_floor: float
+    fid: float
+    fid_floor: float
+
+
+@dataclass(frozen=True, slots=True)
 class Fidelity:
     """Everything measured of one set of generated tiles.
 
@@ -64,6 +84,7 @@ class Fidelity:
         fid: Frechet distance to genuine tiles.
         fid_floor: the same of as many other genuine tiles.
         smoothness_auc: chance that a generated tile is rougher than a genuine one.
+        inception: distances of Inception's features, where its weights are at hand.
     """
 
     perceptual: str
@@ -78,6 +99,7 @@ class Fidelity:
     fid: float
     fid_floor: float
     smoothness_auc: float
+    inception: InceptionDistances | None = None
 
     @property
     def high_excess_db(self) -> float:
@@ -87,7 +109,13 @@ class Fidelity:
 
 
 def measure(
-    made: Tiles, trained: Tiles, again: Tiles, unseen: Tiles, encoder: Autoencoder, lpips: Lpips | None
+    made: Tiles,
+    trained: Tiles,
+    again: Tiles,
+    unseen: Tiles,
+    encoder: Autoencoder,
+    lpips: Lpips | None,
+    inception: Inception | None = None,
 ) -> Fidelity:
     """Measure one set of generated tiles.
 
@@ -98,11 +126,13 @@ def measure(
         unseen: genuine tiles of pictures that the generator never saw.
         encoder: a trained autoencoder for the features.
         lpips: with weights, or ``None`` for the substitute.
+        inception: with weights, or ``None`` to leave its distances out.
     """
     look: Callable[[Tiles, Tiles], Floats] = (
         pyramid_distances if lpips is None else lambda a, b: lpips_distances(lpips, a, b)
     )
-    features = [encoder_features(encoder, tiles) for tiles in (made, trained, again[: len(made)])]
+    compared = (made, trained, again[: len(made)])
+    features = [encoder_features(encoder, tiles) for tiles in compared]
     # Features of very different size would leave the distances to the largest few.
     features = [(x - features[1].mean(0)) / features[1].std(0).clip(1e-9) for x in features]
     rough = [np.array([smoothness(tile[0]) for tile in tiles]) for tiles in (trained, made)]
@@ -114,11 +144,11 @@ def measure(
         _nearness(look(made, unseen)),
         radial_spectrum(made),
         radial_spectrum(trained),
-        1000 * kernel_distance(features[0], features[1]),
-        1000 * kernel_distance(features[2], features[1]),
-        frechet_distance(features[0], features[1]),
-        frechet_distance(features[2], features[1]),
+        *_distances(features),
         auc(rough[0], rough[1]),
+        InceptionDistances(inception.name, *_distances([inception.features(x) for x in compared]))
+        if inception
+        else None,
     )
 
 
@@ -200,6 +230,17 @@ def frechet_distance(first: Floats, second: Floats) -> float:
     # The trace of the root of a product of two positive matrices is the sum of the roots of its eigenvalues.
     roots = np.sqrt(np.maximum(np.linalg.eigvals(covariances[0] @ covariances[1]).real, 0)).sum()
     return float(shift @ shift + sum(np.trace(c) for c in covariances) - 2 * roots)
+
+
+def _distances(features: list[Floats]) -> tuple[float, float, float, float]:
+    """KID times 1000 and its floor, FID and its floor, from features of generated, genuine and other genuine tiles."""
+    made, genuine, others = features
+    return (
+        1000 * kernel_distance(made, genuine),
+        1000 * kernel_distance(others, genuine),
+        frechet_distance(made, genuine),
+        frechet_distance(others, genuine),
+    )
 
 
 def _nearness(pairs: Floats) -> Nearness:

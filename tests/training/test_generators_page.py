@@ -20,7 +20,7 @@ def page(monkeypatch):
     import generators
 
     yield generators
-    for name in ("generators", "machine", "plots"):
+    for name in ("generators", "generators_page", "machine", "plots"):
         sys.modules.pop(name, None)
 
 
@@ -32,6 +32,10 @@ def encoder():
 
     torch.manual_seed(0)
     return Autoencoder(AutoencoderSpec("nearest", 1, 2, width=4, bottleneck="vae")).eval()
+
+
+MARK = {"command": "python x", "cpu": "c", "cores_usable": 2, "system": "s", "python": "3", "revision": "r"}
+FINGERPRINT = {"fingerprint": MARK, "encoder": "vae"}
 
 
 def manifest(step, trained_on="train"):
@@ -69,9 +73,7 @@ def test_page_and_plots_of_packs(page, small_data, encoder, monkeypatch, tmp_pat
     monkeypatch.setattr(page, "load_autoencoder", lambda path: encoder)
     rows = page.report(found, small_data, tmp_path / "vae.pt", None, tmp_path)
     result = {
-        "fingerprint": {"command": "python x", "cpu": "c", "cores_usable": 2, "system": "s", "python": "3",
-                        "revision": "r"},
-        "encoder": "vae", "generators": json.loads(json.dumps(rows)), "not_trained": page.not_trained({"ddpm_64"}),
+        **FINGERPRINT, "generators": json.loads(json.dumps(rows)), "not_trained": page.not_trained({"ddpm_64"}),
     }  # fmt: skip
     text = page.markdown(result, {"ddpm_64": "Cloudy."})
     assert "| [ddpm_64](#ddpm_64) | train | 9 | 2 |" in text
@@ -85,6 +87,32 @@ def test_page_and_plots_of_packs(page, small_data, encoder, monkeypatch, tmp_pat
     assert (tmp_path / "ddpm_64-steps.png").is_file()
     assert (tmp_path / "ddpm_64.png").stat().st_size > 1000
     assert "Nobody has looked" in page.markdown(result, {})
+    assert "not on Inception, whose weights were not at hand" in text and "revision r." in text
+    distances = {"network": "Inception v3 of the FID", "kid": 1.5, "kid_floor": 0.25, "fid": 40.0, "fid_floor": 9.0}
+    known = {**result, "generators": [{**result["generators"][0], "inception": distances, "revision": "q"}]}
+    known["costs"] = {
+        "fingerprint": MARK, "timed_steps": 3,
+        "recipes": [{"recipe": "ddpm_128", "parameters": 1000, "state_mib": 2.0, "cpu_s": 0.5, "steps": 7200}],
+    }  # fmt: skip
+    text = page.markdown(known, {})
+    assert "where a section says so on Inception v3 of the FID" in text and "not at hand" not in text
+    assert "* Inception v3 of the FID: KID x 1000 1.50 (floor 0.25), FID 40.0 (floor 9.0)" in text
+    assert "revision q." in text and "| ddpm_128 | 1,000 | 2 | 0.50 | 7200 | 1.00 |" in text
+
+
+def test_some_generators_are_measured_anew_and_the_others_stay(page, monkeypatch, tmp_path):
+    def row(name, value, trained_on="train", is_live=False):
+        return {"name": name, "kid": value, "manifest": {"trained_on": trained_on, "is_live": is_live}}
+
+    kept = [row("b", 1), row("d", 1, "test"), row("e/x", 1, is_live=True)]
+    rows = page.joined(kept, [row("b", 2), row("c", 2), row("e/a", 2, is_live=True)])
+    assert [(r["name"], r["kid"]) for r in rows] == [("b", 2), ("c", 2), ("d", 1), ("e/a", 2), ("e/x", 1)]
+    (tmp_path / "b_64-0000100.npz").touch()
+    (tmp_path / "b_64_test-0000200.npz").touch()
+    monkeypatch.setattr(page, "list_packs", lambda folder=tmp_path: sorted(tmp_path.glob("*.npz")))
+    monkeypatch.setattr(page, "read_pack", lambda path: page.Pack(np.zeros(1), None, manifest(1)))
+    assert [len(group) for group in page.find_packs(["b_64"]).values()] == [2]  # the same of both folders, here
+    assert page.find_packs([]) == {}
 
 
 def test_live_tiles_are_measured_but_not_shown(page, small_data, encoder, monkeypatch, tmp_path):
@@ -99,8 +127,8 @@ def test_live_tiles_are_measured_but_not_shown(page, small_data, encoder, monkey
     found = page.make_live([tmp_path], small_data)
     assert [len(packs[0].tiles) for packs in found.values()] == [page.LIVE]
     rows = page.report(found, small_data, tmp_path / "vae.pt", None, tmp_path)
-    text = "\n".join(page.section(rows[0], "Blurred."))
-    assert "21.0 dB" in text and "a-near.svg" in text and ".png" not in text
+    text = page.markdown({**FINGERPRINT, "generators": rows, "not_trained": []}, {rows[0]["name"]: "Blurred."})
+    assert "21.0 dB" in text and f"{tmp_path.name}-near.svg" in text and ".png" not in text
     assert not list(tmp_path.glob("*.png"))
 
 
