@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.figures.alignment import cut_along_others
 from semscan.engine.figures.filling import (
     SMALLEST_GRAPHIC_SIDE_PX,
     SMALLEST_SIDE_PX,
@@ -76,8 +77,9 @@ def split_figure(grey: NDArray[np.uint8]) -> Split:
     whole = trim_margins(grey, Box(0, 0, width, height))
     if whole is None:
         return Split([], [])
-    cut = _Cutter(Samples(grey))
-    panels = reading_order(cut.split(whole, _levels_beside(grey, whole), 0))
+    samples = Samples(grey)
+    cut = _Cutter(samples)
+    panels = reading_order(cut_along_others(samples, cut.split(whole, _levels_beside(grey, whole), 0)))
     return Split(panels or [whole], reading_order(cut.tiny) if panels else [])
 
 
@@ -125,10 +127,11 @@ class _Cutter:
         inner = tuple(sorted({*grounds, *(g.level for g in gutters)}))
         seen = len(self.tiny)
         slabs: list[_Slab] = []
-        for start, end in zip(starts, ends, strict=True):
+        middles = [0, *((g.start + g.end) // 2 for g in gutters)]
+        for start, end, middle in zip(starts, ends, middles, strict=True):
             trimmed = trim_margins(self._grey, _piece(box, start, end, down=down), inner)
             if trimmed is not None:
-                clear = start == 0 or _is_clear((rows if down else columns).whole[start - 1])
+                clear = start == 0 or _is_clear((rows if down else columns).whole[middle])
                 slabs.append(_Slab(trimmed, self.split(trimmed, inner, depth + 1), clear))
         found = self._parts(slabs, inner)
         other_paper = depth > 0 and all(_is_other(g.level, grounds) and _is_paper(g.level) for g in gutters)

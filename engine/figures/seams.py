@@ -4,7 +4,8 @@ Beside any line of a micrograph the picture is much like it was four lines befor
 or a band of charging, leaves the texture as it is. Where two panels were put together, everything changes from one
 line to the next along the whole line: grey levels, structures, often the noise. Three measures of that are taken and
 weighed; the weights were fitted to pairs of genuine micrographs put together, against the most suspicious lines of
-single ones. Edges of scale bars, letters and insets cover part of a line only and do not count.
+single ones. Edges of scale bars, letters and insets cover part of a line only and do not count, nor does a line with
+the same grey levels on both sides: maps, meshes and grids are full of straight lines.
 """
 
 from __future__ import annotations
@@ -43,7 +44,13 @@ _WEIGHTS = np.array((2.6, 5.9, -4.1, 2.8, 3.3, 1.5, -9.6))
 _LEAST_SCORE = 1.5
 _MOST_SEAMS = 5
 _LEAST_JUMP = 1.1
+_LEAST_LOG_JUMP = 0.1
+_INSET_SEGMENTS = 3
 _DRAWN_SHARE = 0.55
+_BAND_PX, _BAND_GAP_PX, _BAND_STEP = 24, 2, (2, 3)
+_LEVELS_SHIFT = 3
+# Of 646 seams between panels of 480 composed figures 1 % have more in common, of the straight lines of graphics most.
+_MOST_IN_COMMON = 0.8
 
 
 class Seam(NamedTuple):
@@ -65,7 +72,7 @@ def find_seams(lines: Lines) -> list[Seam]:
     candidates = _candidates(lines.thin)
     if not len(candidates):
         return []
-    scores = _scores(lines.inner, candidates)
+    scores = _scores(lines, candidates)
     if np.count_nonzero(scores >= _LEAST_SCORE) > _MOST_SEAMS:
         return []  # a pattern of straight lines: a mesh, a map, enlarged pixels
     kept: list[Seam] = []
@@ -111,18 +118,38 @@ def _distance(lines: NDArray[np.uint8], lag: int) -> NDArray[np.float32]:
     return np.asarray(np.ones(len(lines), np.float32) @ change.astype(np.float32))
 
 
-def _scores(region: NDArray[np.uint8], candidates: NDArray[np.intp]) -> NDArray[np.float64]:
+def line_scores(lines: Lines, at: NDArray[np.intp], *, least: float) -> NDArray[np.float64]:
+    """How plainly lines that other panels point at are seams: no share of the line needs to stand out.
+
+    Args:
+        lines: the region's rows or columns.
+        at: the lines behind each possible seam, none of the first or last eight.
+        least: scores below it need not be exact.
+    """
+    return _scores(lines, at, least_jump=0.0, least_log_jump=-np.inf, least=least)
+
+
+def _scores(
+    region: Lines,
+    candidates: NDArray[np.intp],
+    *,
+    least_jump: float = _LEAST_JUMP,
+    least_log_jump: float = _LEAST_LOG_JUMP,
+    least: float = _LEAST_SCORE,
+) -> NDArray[np.float64]:
     """How plainly each candidate is a seam; above 0 it is more likely one than not, and -inf stands for never."""
-    step = -(-region.shape[1] // _PIXELS_READ)
+    inner = region.inner
+    step = -(-inner.shape[1] // _PIXELS_READ)
     many = len(candidates)
-    rows = np.ascontiguousarray(region[:, ::step][(candidates[:, None] + _OFFSETS).ravel()])
+    rows = np.ascontiguousarray(inner[:, ::step][(candidates[:, None] + _OFFSETS).ravel()])
     lines = rows.reshape(many, len(_OFFSETS), -1)
     across, above, below = _by_segment(block_means(_STEPS @ lines.astype(np.float32), _BLOCK_PX))
     within = (above + below) / np.float32(2)
-    jump = np.sort((across + _LEAST_DIFFERENCE) / (within + _LEAST_DIFFERENCE), axis=1)
+    along = (across + _LEAST_DIFFERENCE) / (within + _LEAST_DIFFERENCE)
+    jump = np.sort(along, axis=1)
     scores = np.full(many, -np.inf)
     # A large inset has straight edges, too, but they cover part of a line only. Few candidates are left after this.
-    left = np.flatnonzero(jump[:, 2] >= _LEAST_JUMP)
+    left = np.flatnonzero((jump[:, 2] >= least_jump) & (_weakest_stretch(along) >= least_log_jump))
     if len(left):
         lines, jump = lines[left], jump[left]
         measures = (
@@ -136,11 +163,32 @@ def _scores(region: NDArray[np.uint8], candidates: NDArray[np.intp]) -> NDArray[
         )
         scores[left] = _WEIGHTS @ np.stack(measures)
         # What is drawn has straight edges of its own; most neighbours along its lines are equal, on both sides.
-        plain = scores[left] >= _LEAST_SCORE
+        plain = scores[left] >= least
         for i, scored in zip(left[plain], lines[plain], strict=True):
-            if _equal_share(scored.reshape(2, -1)).min() >= _DRAWN_SHARE:
+            is_drawn = _equal_share(scored.reshape(2, -1)).min() >= _DRAWN_SHARE
+            if is_drawn or _in_common(region.whole, int(candidates[i])) >= _MOST_IN_COMMON:
                 scores[i] = -np.inf
     return scores
+
+
+def _weakest_stretch(along: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The least change over a few neighbouring segments, as a mean logarithm, by candidate."""
+    sums = np.log(along).cumsum(axis=1)
+    sums[:, _INSET_SEGMENTS:] -= sums[:, :-_INSET_SEGMENTS].copy()
+    return np.asarray(sums[:, _INSET_SEGMENTS - 1 :].min(axis=1) / _INSET_SEGMENTS)
+
+
+def _in_common(whole: NDArray[np.uint8], at: int) -> float:
+    """Share of the grey levels that the bands on both sides of a line have in common."""
+    down, along = _BAND_STEP
+    shares = []
+    for band in (
+        whole[max(0, at - _BAND_GAP_PX - _BAND_PX) : at - _BAND_GAP_PX : down, ::along],
+        whole[at + _BAND_GAP_PX : at + _BAND_GAP_PX + _BAND_PX : down, ::along],
+    ):
+        levels = np.ascontiguousarray(band).ravel() >> _LEVELS_SHIFT
+        shares.append(np.bincount(levels, minlength=256 >> _LEVELS_SHIFT) / levels.size)
+    return float(np.minimum(*shares).sum())
 
 
 def _change_of_grain(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
