@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 SEM = "sem"
 ELECTRON = "electron"
@@ -69,12 +70,6 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("photograph", r"photograph|photos?(?![a-z])|digital (?:camera|images?)|camera images?|digital(?= (?:and|or) )"),
     (GRAPH, r"spectr(?:a|um|oscop)|plot|histogram|size distribution|schema|illustrat|diagram|graphs?(?![a-z])"),
 )
-_ACRONYM_OF = [(method, re.compile(rf"(?:{words})(?![A-Za-z])")) for method, words in _ACRONYMS]
-_WORD_OF = [(method, re.compile(words)) for method, words in _WORDS]
-# Without groups, which would keep the expression from looking at first letters first.
-_ACRONYM = re.compile(rf"\b(?=[A-Zcmntx\u03bc\u00b5])(?:{'|'.join(words for _, words in _ACRONYMS)})(?![A-Za-z])")
-_WORD = re.compile(rf"\b(?:{'|'.join(words for _, words in _WORDS)})")
-
 _BEFORE, _AFTER = 60, 40
 _ERROR_BEFORE = re.compile(
     r"\u00b1|\+ ?/ ?[\u2212\u2013-]|\berror bars?|(?<!scale )\bbars? (?:represent|indicate|show|denote|are|correspond)"
@@ -174,9 +169,9 @@ def _opened(text: str, mark: _Mark) -> bool:
 def _names(text: str) -> list[_Name]:
     """The methods that are named, in their order."""
     lower = text.lower()
-    both = [_Name(*_first(_ACRONYM_OF, text, found.start())) for found in _ACRONYM.finditer(text)]
+    both = [_first(text, found.start(), capitals=True) for found in _find(True).finditer(text)]
     if len(lower) == len(text):  # otherwise places would differ
-        both += [_Name(*_first(_WORD_OF, lower, found.start())) for found in _WORD.finditer(lower)]
+        both += [_first(lower, found.start(), capitals=False) for found in _find(False).finditer(lower)]
     stated = any(name.method == ERROR for name in both)
     names: list[_Name] = []
     end = 0
@@ -190,10 +185,25 @@ def _names(text: str) -> list[_Name]:
     return names
 
 
-def _first(expressions: Sequence[tuple[str, re.Pattern[str]]], text: str, start: int) -> tuple[int, int, str]:
-    """Where the first expression that fits here ends, and of which method it is; one does."""
-    fits = ((method, expression.match(text, start)) for method, expression in expressions)
-    return next((*found.span(), method) for method, found in fits if found)
+def _first(text: str, start: int, *, capitals: bool) -> _Name:
+    """The first method that is named at a place where one is."""
+    for method, words in _ACRONYMS if capitals else _WORDS:
+        if found := _one(words, capitals).match(text, start):
+            return _Name(*found.span(), method)
+    raise AssertionError(f"no method at {start}")
+
+
+@cache
+def _find(capitals: bool) -> re.Pattern[str]:
+    """All acronyms, or all words. Made when a caption is read: documents without one need not wait for it."""
+    # Without groups, which would keep the expression from looking at first letters first.
+    words = "|".join(words for _, words in (_ACRONYMS if capitals else _WORDS))
+    return re.compile(rf"\b(?=[A-Zcmntx\u03bc\u00b5])(?:{words})(?![A-Za-z])" if capitals else rf"\b(?:{words})")
+
+
+@cache
+def _one(words: str, capitals: bool) -> re.Pattern[str]:
+    return re.compile(rf"(?:{words})(?![A-Za-z])" if capitals else words)
 
 
 def _bare(text: str, name: _Name, stated: bool) -> str:
