@@ -81,7 +81,8 @@ class Bundle:
         if precision == self.precision:
             return self
         path = self.path.with_suffix(f".{precision}.onnx")
-        how = f"semscan export {precision} {self.path} -o {path} makes one"
+        tiles = " --tiles PACK.npz" if precision == "int8" else ""
+        how = f"semscan export {precision} {self.path} -o {path}{tiles} makes one"
         if self.precision != "fp32" or not path.is_file():
             raise ModelError(f"{self.path} has no {precision} artefact beside it", how)
         artefact = load_bundle(str(path))

@@ -17,6 +17,11 @@ _AT_LEAST_ONE = (
     "batch_size", "max_tiles_per_panel", "memory_mib", "max_pixels", "max_pages", "max_file_mib",
     "archive_depth", "archive_files", "archive_mib", "archive_ratio",
 )  # fmt: skip
+_OPTION = {
+    "batch_size": "--batch-size", "max_pixels": "--max-pixels", "max_pages": "--max-pages",
+    "max_file_mib": "--max-file-size", "archive_depth": "--archive-depth", "archive_files": "--archive-files",
+}  # fmt: skip
+"""What the command line calls them; the others are set by callers only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,10 @@ class ScanOptions:
             )
         for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
-                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
+                option, usual = _OPTION.get(name, name), type(self).__dataclass_fields__[name].default
+                raise UsageError(
+                    f"{option} must be at least 1, not {getattr(self, name)}", f"{option} {usual} is usual"
+                )
         if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"--jobs {self.jobs} must be at least 1")
         if self.timeout_s <= 0:

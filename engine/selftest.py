@@ -37,7 +37,15 @@ def golden_self_test(bundle: Bundle, backend: Backend, batch_size: int | None = 
     size = batch_size or len(golden.tiles)
     missing = -len(golden.tiles) % size
     tiles = np.concatenate([golden.tiles, np.zeros((missing, *golden.tiles.shape[1:]), np.uint8)])
-    found = np.concatenate([backend.infer(tiles[start : start + size]) for start in range(0, len(tiles), size)])
+    batches = [backend.infer(tiles[start : start + size]) for start in range(0, len(tiles), size)]
+    if {batch.shape for batch in batches} != {(size,)}:
+        # Operators change their meaning from opset to opset, and not every runtime refuses one that it does not know.
+        raise ModelError(
+            f"{bundle.id} on {backend.name} ({backend.device}) does not give each tile a logit: the runtime takes "
+            "the operators of its opset for something else",
+            "pip install --upgrade " + backend.name,
+        )
+    found = np.concatenate(batches)
     deviation = float(np.max(np.abs(found[: len(golden.logits)] - golden.logits)))
     if not deviation <= TOLERANCES[backend.precision]:
         raise ModelError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.backends.memory import OutOfDeviceMemory
+from semscan.engine.backends.failures import OutOfDeviceMemory
 from semscan.engine.errors import DeviceError
 
 LIBRARIES = ("libcudart.so.13", "libcudart.so.12", "libcudart.so")
+CUDNN = ("libcudnn.so.9",)
+"""What ONNX Runtime's convolutions on CUDA are linked to."""
 _TO_DEVICE, _TO_HOST = 1, 2
 _THREAD_LOCAL_CAPTURE = 1
 _MAJOR, _MINOR = 75, 76
@@ -153,17 +155,25 @@ def _address(value: Any) -> int:
     return (value.value or 0) if isinstance(value, ctypes.c_void_p) else int(value)
 
 
-def _load() -> ctypes.CDLL:
+def find_library(names: Sequence[str]) -> ctypes.CDLL | None:
+    """The first of some libraries that can be loaded, from pip's packages or from the system; ``None`` if none can."""
     folders: list[Path] = []
     if (spec := importlib.util.find_spec("nvidia")) and spec.submodule_search_locations:
         for root in spec.submodule_search_locations:
             folders += sorted(Path(root).glob("*/lib"))
-    for name in LIBRARIES:
+    for name in names:
         for path in [*(str(folder / name) for folder in folders if (folder / name).is_file()), name]:
             try:
                 return ctypes.CDLL(path)
             except OSError:
                 continue
-    raise DeviceError(
-        "the CUDA runtime library is not installed", "pip install 'semscan[tensorrt]'; or use --device cpu"
-    )
+    return None
+
+
+def _load() -> ctypes.CDLL:
+    found = find_library(LIBRARIES)
+    if found is None:
+        raise DeviceError(
+            "the CUDA runtime library is not installed", "pip install 'semscan[tensorrt]'; or use --device cpu"
+        )
+    return found

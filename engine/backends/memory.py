@@ -1,7 +1,4 @@
-"""A device that runs out of memory: the batch is halved once, which is said; a second time the run is refused.
-
-Each runtime words it in its own way, and none has an exception of its own for it that Python could see.
-"""
+"""A device that runs out of memory: the batch is halved once, which is said; a second time the run is refused."""
 
 from __future__ import annotations
 
@@ -11,34 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.errors import DeviceError
+from semscan.engine.backends.failures import OutOfDeviceMemory, failure
 
 if TYPE_CHECKING:
     from semscan.engine.backends import Backend
-
-_SIGNS = (
-    "out of memory",
-    "failed to allocate memory",
-    "alloc_failed",
-    "allocation_failed",
-    "bad_alloc",
-    "bad allocation",
-)
-"""What CUDA, ONNX Runtime, cuBLAS and cuDNN, and the C++ library say, in lower case."""
-
-
-class OutOfDeviceMemory(DeviceError):
-    """The device has too little memory left for what was asked of it."""
-
-
-def failure(error: Exception, runtime: str, device: str) -> DeviceError:
-    """The refusal that an exception of a runtime means, raised while a batch was scored."""
-    said = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or any(sign in said.lower() for sign in _SIGNS):
-        return OutOfDeviceMemory(f"{device} is out of memory", "use a smaller --batch-size")
-    return DeviceError(
-        f"{runtime} fails on {device}: {said[:300]}", "semscan doctor checks the device; or --device cpu"
-    )
 
 
 class HalvingBackend:

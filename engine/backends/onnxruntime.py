@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.backends.memory import failure
+from semscan.engine.backends.cudart import CUDNN, LIBRARIES, find_library
+from semscan.engine.backends.failures import failure, unreadable
 from semscan.engine.bundle import Bundle
-from semscan.engine.errors import DeviceError, ModelError
+from semscan.engine.errors import DeviceError
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -114,7 +115,7 @@ def open_session(path: Path, index: int | None = None) -> onnxruntime.InferenceS
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's exceptions share no narrower base class
-        raise ModelError(f"ONNX Runtime refuses {path}: {error}", "semscan models verify checks a bundle") from error
+        raise unreadable("ONNX Runtime", path, error) from error
 
 
 def _open_on_cuda(
@@ -133,12 +134,18 @@ def _open_on_cuda(
     try:
         session = runtime.InferenceSession(str(path), options, providers=[(_CUDA, settings)])
     except Exception as error:  # the runtime's exceptions share no narrower base class
-        raise DeviceError(
-            f"ONNX Runtime cannot use cuda:{index}: {error}", "semscan doctor; or --device cpu"
-        ) from error
+        raise _cannot(index, " ".join(str(error).split())[:300]) from error
     if (session.get_providers() or [""])[0] != _CUDA:
-        raise DeviceError(
-            f"ONNX Runtime was asked for cuda:{index} and took {', '.join(session.get_providers())} instead",
-            "semscan doctor shows what is usable; or use --device cpu",
-        )
+        raise _cannot(index, f"it took {', '.join(session.get_providers())} instead")
     return session
+
+
+def _cannot(index: int, said: str) -> DeviceError:
+    """Why ONNX Runtime cannot use a device: mostly a library that is not there, which it only says in its log."""
+    for what, names in (("CUDA", LIBRARIES), ("cuDNN", CUDNN)):
+        if find_library(names) is None:
+            return DeviceError(
+                f"ONNX Runtime cannot use cuda:{index}: {what} is not installed ({names[0]})",
+                "pip install 'semscan[gpu]' brings it; or use --device cpu",
+            )
+    return DeviceError(f"ONNX Runtime cannot use cuda:{index}: {said}", "semscan doctor; or use --device cpu")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.backends.memory import failure
+from semscan.engine.backends.failures import failure, unreadable
 from semscan.engine.bundle import Bundle
-from semscan.engine.errors import DeviceError, ModelError
+from semscan.engine.errors import DeviceError
 
 if TYPE_CHECKING:
     import openvino
@@ -76,6 +76,4 @@ def _compile(bundle: Bundle) -> openvino.CompiledModel:
     try:
         return core.compile_model(core.read_model(bundle.path), "CPU", settings)
     except RuntimeError as error:
-        raise ModelError(
-            f"OpenVINO refuses {bundle.path}: {str(error).splitlines()[0]}", "semscan models verify checks a bundle"
-        ) from error
+        raise unreadable("OpenVINO", bundle.path, error) from error

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.backends.cudart import Cuda
-from semscan.engine.backends.memory import OutOfDeviceMemory
+from semscan.engine.backends.failures import OutOfDeviceMemory
 from semscan.engine.backends.plan import PlanKey, read_key, require_same
 from semscan.engine.bundle import Bundle
 from semscan.engine.errors import DeviceError, ModelError

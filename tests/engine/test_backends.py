@@ -172,6 +172,7 @@ def test_the_provider_is_proved(monkeypatch, bundle, taken, refusal):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
     monkeypatch.setattr(onnxruntime, "InferenceSession", type("Taken", (Session,), {"taken": taken}))
+    monkeypatch.setattr("semscan.engine.backends.onnxruntime.find_library", lambda names: object())
     if refusal is None:
         assert open_backend(bundle, choose(device="cuda:1")).device == "cuda:1"
     else:

@@ -13,8 +13,9 @@ from semscan.cli.main import main
 from semscan.engine import pipeline
 from semscan.engine.backends import cudart, open_backends
 from semscan.engine.backends.choice import choose
+from semscan.engine.backends.failures import OutOfDeviceMemory, failure
 from semscan.engine.backends.fake import FakeBackend
-from semscan.engine.backends.memory import HalvingBackend, OutOfDeviceMemory, failure
+from semscan.engine.backends.memory import HalvingBackend
 from semscan.engine.backends.onnxruntime import OnnxRuntimeBackend
 from semscan.engine.batcher import Batcher
 from semscan.engine.bundle import load_bundle

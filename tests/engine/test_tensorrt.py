@@ -13,7 +13,8 @@ import pytest
 
 from semscan.engine.backends import cudart, tensorrt
 from semscan.engine.backends.cudart import Cuda
-from semscan.engine.backends.memory import HalvingBackend, OutOfDeviceMemory
+from semscan.engine.backends.failures import OutOfDeviceMemory
+from semscan.engine.backends.memory import HalvingBackend
 from semscan.engine.backends.plan import PlanKey, read_key, require_same
 from semscan.engine.backends.tensorrt import TensorRtBackend
 from semscan.engine.bundle import load_bundle

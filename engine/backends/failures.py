@@ -1,0 +1,41 @@
+"""What goes wrong in a runtime, as refusals: each words it in its own way, and few have an exception class for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from semscan.engine.errors import DeviceError, ModelError
+
+_MOST_SAID = 300
+"""Characters of a runtime's own words that are repeated."""
+_SIGNS = (
+    "out of memory",
+    "failed to allocate memory",
+    "alloc_failed",
+    "allocation_failed",
+    "bad_alloc",
+    "bad allocation",
+)
+"""What CUDA, ONNX Runtime, cuBLAS and cuDNN, and the C++ library say, in lower case."""
+
+
+class OutOfDeviceMemory(DeviceError):
+    """The device has too little memory left for what was asked of it."""
+
+
+def failure(error: Exception, runtime: str, device: str) -> DeviceError:
+    """The refusal that an exception of a runtime means, raised while a batch was scored."""
+    said = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or any(sign in said.lower() for sign in _SIGNS):
+        return OutOfDeviceMemory(f"{device} is out of memory", "use a smaller --batch-size")
+    return DeviceError(
+        f"{runtime} fails on {device}: {said[:_MOST_SAID]}", "semscan doctor checks the device; or --device cpu"
+    )
+
+
+def unreadable(runtime: str, path: Path, error: Exception) -> ModelError:
+    """The refusal that an exception of a runtime means, raised while it opened a graph."""
+    said = " ".join(str(error).split())
+    package = runtime.lower().replace(" ", "")
+    upgrade = f"pip install --upgrade {package}" if "opset" in said.lower() else "semscan models verify checks a bundle"
+    return ModelError(f"{runtime} refuses {path}: {said[:_MOST_SAID]}", upgrade)
