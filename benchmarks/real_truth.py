@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One panel as the engine reported it."""
+    """One panel as the engine reported it; ``by`` says whether its pixels or the caption decided on its kind."""
 
     page: int
     figure: str | None
@@ -59,14 +59,20 @@ class Seen:
     status: str
     reason: str | None
     box_pt: tuple[float, float, float, float]
+    by: str = "pixels"
+
+    @property
+    def by_pixels(self) -> Seen:
+        """The same as the pixels alone had it."""
+        return self if self.by == "pixels" else replace(self, kind="uncertain" if self.kind == "sem" else "sem")
 
     @classmethod
     def of(cls, record: Any) -> Seen | None:
         """From a panel record; ``None`` for one without a place on a page or without pixels."""
         if record.page is None or record.bbox_pt is None or record.image is None:
             return None
-        kind = record.kind.label if record.kind else None
-        return cls(record.page, record.figure, record.panel, kind, record.status, record.reason, record.bbox_pt)
+        kind, by = (record.kind.label, record.kind.by) if record.kind else (None, "pixels")
+        return cls(record.page, record.figure, record.panel, kind, record.status, record.reason, record.bbox_pt, by)
 
 
 def read_papers(path: Path = ANNOTATED) -> list[Paper]:

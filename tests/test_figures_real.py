@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pymupdf
@@ -95,6 +96,17 @@ def test_only_panels_taken_for_sem_are_hits():
     assert real.sem_found(result, 0.5, ("sem", "tem")) == (2, 3, 2)
     assert real.boxes_found(result, 0.5) == (2, 2, 2)
     assert elsewhere(result.seen, true) == [seen(BELOW)]
+
+
+def test_what_captions_changed_is_told_apart():
+    true = Truth(1, "Fig. 1", "a", "sem", LEFT), Truth(1, "Fig. 1", "b", "tem", RIGHT)
+    by_caption = [replace(seen(LEFT), by="caption"), replace(seen(RIGHT, "uncertain"), by="caption")]
+    result = one([*by_caption, replace(seen(BELOW), by="caption")], *true)
+    assert real.captions_changed([result]) == {"not annotated": {"sem": 1}, "sem": {"sem": 1}, "tem": {"uncertain": 1}}
+    assert [item.by_pixels.kind for item in result.seen] == ["uncertain", "sem", "uncertain"]
+    rates = real.measure([result])["rates"]
+    assert rates["SEM panels at IoU 0.5: recall"]["share"] == 1
+    assert rates["SEM panels at IoU 0.5, captions not read: recall"]["share"] == 0
 
 
 def test_boxes_must_overlap_enough_and_on_the_same_page():
