@@ -103,13 +103,13 @@ def _bar_height(panel: NDArray[np.uint8]) -> int:
     height, width = panel.shape
     outer = panel[: int(_TALLEST_SHARE * height) + 3]
     step = -(-width // _MOST_COLUMNS)
-    glance = np.ascontiguousarray(outer[:, :: step * max(1, width // step // _COLUMNS_AT_A_GLANCE)])
+    # Columns first: sums over them are many times as fast, and fit into a byte.
+    glance = np.ascontiguousarray(outer[:, :: step * max(1, width // step // _COLUMNS_AT_A_GLANCE)].T)
     edge = int(_LOWEST_START_SHARE * height)
     strip: _Strip | None = None
     for level in _ground_levels(np.ascontiguousarray(outer[: max(_SHORTEST_PX, edge), ::step])):
-        near = _near(glance, level, max(_TOLERANCES)).view(np.uint8).sum(axis=1, dtype=np.uint32)
-        bar = int(near.max()) >= _GROUND_AT_A_GLANCE * glance.shape[1]
-        inset = _may_hold_inset(_near(glance[: edge + _shortest_bar_px(height)], level, _TOLERANCES[1]))
+        bar = int(_set_in_rows(_near(glance, level, max(_TOLERANCES))).max()) >= _GROUND_AT_A_GLANCE * len(glance)
+        inset = _may_hold_inset(_near(glance[:, : edge + _shortest_bar_px(height)], level, _TOLERANCES[1]))
         if not bar and not inset:
             continue
         strip = strip or _Strip(np.ascontiguousarray(outer[:, ::step]), height)
@@ -145,10 +145,15 @@ def _near(grey: NDArray[np.uint8], level: int, tolerance: int) -> NDArray[np.boo
     return near
 
 
+def _set_in_rows(near: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """How many of a few columns are set in each row, bool [columns, rows]."""
+    return np.add.reduce(near.view(np.uint8), axis=0, dtype=np.uint8)
+
+
 def _may_hold_inset(near: NDArray[np.bool_]) -> bool:
-    """Whether a row of evenly spaced columns has a run of ground as long as one of the narrowest inset would leave."""
-    least = max(1, int(_NARROWEST_INSET_SHARE * near.shape[1]) - 1)
-    near = near[near.view(np.uint8).sum(axis=1, dtype=np.uint32) >= least]
+    """Whether a row of a few columns, bool [columns, rows], has a run of ground as long as in the narrowest inset."""
+    least = max(1, int(_NARROWEST_INSET_SHARE * len(near)) - 1)
+    near = near[:, _set_in_rows(near) >= least].T
     if not len(near):  # nearly always
         return False
     reached = 1

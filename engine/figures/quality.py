@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from semscan.engine.figures.overlays import covered_share
@@ -70,14 +71,22 @@ def is_coloured(view: NDArray[np.uint8]) -> bool:
 
 def _flat_share(panel: NDArray[np.uint8]) -> float:
     """Share without texture of a sample of blocks, spread over the panel."""
-    starts = (np.linspace(0, side - _BLOCK_PX, min(_BLOCKS_PER_SIDE, side // _BLOCK_PX)) for side in panel.shape)
-    rows, columns = ((start.astype(np.intp)[:, None] + np.arange(_BLOCK_PX)).ravel() for start in starts)
-    picked = panel[rows].take(columns, axis=1).astype(np.float32).reshape(-1, _BLOCK_PX, len(columns))
-    blocks = picked.reshape(len(picked), _BLOCK_PX, -1, _BLOCK_PX).transpose(0, 2, 1, 3).reshape(-1, _BLOCK_PX**2)
+    rows, columns = map(_starts, panel.shape)
+    height, width = panel.shape
+    every = as_strided(
+        panel, (height - _BLOCK_PX + 1, width - _BLOCK_PX + 1, _BLOCK_PX, _BLOCK_PX), panel.strides * 2, writeable=False
+    )
+    blocks = every[rows[:, None], columns].reshape(-1, _BLOCK_PX**2).astype(np.float32)
     # 256 squares of grey levels add up to less than 2^24: the sums are exact.
-    total, squares = blocks.sum(axis=1, dtype=np.float64), np.einsum("ij,ij->i", blocks, blocks).astype(np.float64)
+    total, squares = np.add.reduce(blocks, axis=1).astype(np.float64), np.einsum("ij,ij->i", blocks, blocks)
     size = blocks.shape[1]
-    return float((size * squares - total * total < (_FLAT_BLOCK * size) ** 2).mean())
+    return float((size * squares.astype(np.float64) - total * total < (_FLAT_BLOCK * size) ** 2).mean())
+
+
+@lru_cache(maxsize=256)
+def _starts(side: int) -> NDArray[np.intp]:
+    """Where the sampled blocks begin along one side."""
+    return np.linspace(0, side - _BLOCK_PX, min(_BLOCKS_PER_SIDE, side // _BLOCK_PX)).astype(np.intp)
 
 
 def _spectra(tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
