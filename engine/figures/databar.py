@@ -147,7 +147,8 @@ def _near(grey: NDArray[np.uint8], level: int, tolerance: int) -> NDArray[np.boo
 
 def _set_in_rows(near: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """How many of a few columns are set in each row, bool [columns, rows]."""
-    return np.add.reduce(near.view(np.uint8), axis=0, dtype=np.uint8)
+    counts: NDArray[np.uint8] = np.add.reduce(near.view(np.uint8), axis=0, dtype=np.uint8)
+    return counts
 
 
 def _may_hold_inset(near: NDArray[np.bool_]) -> bool:
