@@ -155,12 +155,12 @@ def test_one_caption_that_casts_doubt_does_not_hide_the_image_elsewhere(gate, tm
 def test_what_an_earlier_document_said_of_an_image_does_not_count(gate, tmp_path):
     gate(DOUBT)
     examiner, file, seen = Examiner(), tmp_path / "document", []
-    for caption in ("SEM image", "TEM image", "SEM image", "Powder"):
+    for caption in ("Powder", "SEM image", "TEM image", "SEM image"):
         file.write_bytes(Paper().page(caption).pdf.build())
         examiner.examine(replace(TASK, file=str(file), all_images=False), seen.append)
     found = [message for message in seen if isinstance(message, wire.Found)]
-    assert [one.record.status for one in found] == ["assessed", "not_assessed"] * 2
-    assert np.array_equal(found[0].tiles, found[2].tiles) and found[0].token == found[2].token
+    assert [one.record.status for one in found] == ["not_assessed", "assessed"] * 2
+    assert np.array_equal(found[1].tiles, found[3].tiles) and found[1].token == found[3].token
 
 
 def test_the_gate_leaves_room_around_its_thresholds_only():
