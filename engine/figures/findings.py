@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from semscan.engine.pdf.letters import MOST_PANELS
 from semscan.engine.pdf.methods import GRAPH, MAP, SEM, Methods
 from semscan.engine.pdf.wire import Found, Whole
 from semscan.engine.records import ImageRecord, PanelRecord
+from semscan.engine.remade import replace
 
 _RECORD_BYTES = 2048
 _CONTRADICTED = "like an SEM micrograph, but the caption speaks of another method: {}"

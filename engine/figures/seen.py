@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from semscan.engine.geometry import Box, pixels_of
 from semscan.engine.raster import Raster
 from semscan.engine.records import PanelRecord
+from semscan.engine.remade import replace
 
 _TOUCH_PX = 0.05
 """A pixel of which less than this is covered is not: the edges of boxes are rounded."""
