@@ -1,6 +1,7 @@
 """The family of npr64k in every precision: folding is exact, the graph equals the network, brightness never leaks."""
 
 import copy
+import dataclasses
 import json
 
 import numpy as np
@@ -102,6 +103,20 @@ def test_rounded_kernels_still_sum_to_zero(network):
     sums = [np.abs(k.sum((1, 2), dtype=np.float64)).max() for k in (kernels, plain)]
     assert sums[0] < 0.1 * sums[1]
     np.testing.assert_allclose(kernels, plain, atol=1e-6 * np.abs(plain).max())
+
+
+def test_flat_tiles_lose_least_where_grey_levels_are_centred():
+    folded = fold(trained("npr64k_lcn"))
+    strong = folded.first.weight * np.array([100.0, 1.0])[:, None, None]
+    folded = dataclasses.replace(folded, first=dataclasses.replace(folded.first, weight=strong))
+    flat = np.empty((32, 1, SIDE, SIDE), np.uint8)
+    flat[:] = np.linspace(0, 255, 32).round().astype(np.uint8)[:, None, None, None]
+    expected = reference_logits(folded, flat)
+    model = build_graph(folded, SIDE)
+    centred = np.abs(run(model, flat) - expected).max()
+    (middle,) = [c for c in model.graph.initializer if c.name == "middle"]
+    middle.CopyFrom(onnx.numpy_helper.from_array(np.float32(0), "middle"))
+    assert centred < 0.8 * np.abs(run(model, flat) - expected).max()
 
 
 @pytest.mark.parametrize("name", ["npr64k", "npr64k_lcn"])
