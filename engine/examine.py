@@ -150,7 +150,7 @@ class _Examination:
         try:
             with self._watch.stage("decode"):
                 stored = image.open()
-                name = self._name(stored.identity, image.seen, image.place.sem_named)
+                name = self._name(stored.identity, image.seen, image.place.may_settle)
                 known = self._memory.get(name) if name else None
                 found = known or self._decoded(image.key, stored)
                 del stored
@@ -211,7 +211,7 @@ class _Examination:
         size = 0
         part, covered, box = image.seen.of(raster)
         paper = image.place.scan != "no" and like_paper(part)
-        for seen in self._survey.panels(part, covered, sem_named=image.place.sem_named):
+        for seen in self._survey.panels(part, covered, may_settle=image.place.may_settle):
             finding = seen.changed(lambda record: in_image(record, box, raster.grey.shape[::-1]))
             panels.append(self._send(image.place.found(finding, name, paper=paper)))
             size += finding.size_bytes
@@ -225,11 +225,11 @@ class _Examination:
             self._memory.put(name, Remembered(content, tuple(kept), self._frames, like_paper(part)))
         return panels
 
-    def _name(self, identity: str | None, seen: Seen = WHOLE, sem_named: bool = False) -> str | None:
+    def _name(self, identity: str | None, seen: Seen = WHOLE, may_settle: bool = False) -> str | None:
         """What an image is remembered by under these rules, with what is seen and may be told of it, if at all."""
         if identity is None or self._rules is None:
             return None
-        return hashlib.sha256(f"{self._rules} {identity}{seen.key} {sem_named}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._rules} {identity}{seen.key} {may_settle}".encode()).hexdigest()
 
     def _remembered(self, identity: str) -> Remembered | None:
         name = self._name(identity)

@@ -118,9 +118,14 @@ class Place:
     methods: Methods | None = None
 
     @property
-    def sem_named(self) -> bool:
-        """Whether the caption names SEM, for whichever of its panels."""
-        return self.methods is not None and SEM in self.methods.all
+    def may_settle(self) -> bool:
+        """Whether the caption makes SEM of panels in doubt, or of some of them, by their letters."""
+        if self.methods is None or SEM not in self.methods.all:
+            return False
+        own = self.methods.letters.values()
+        return caption_says(self.methods.all, own=False) == "sem" or any(
+            caption_says(m, own=True) == "sem" for m in own
+        )
 
     def differs(self, twin: PanelRecord) -> bool:
         """Whether a panel that was refused where its image was drawn before may be assessed here."""
@@ -129,8 +134,8 @@ class Place:
         if twin.reason != Reason.UNCERTAIN_KIND or twin.kind is None:
             return False
         if twin.kind.by == "caption":  # as a caption there had it
-            return self.methods is None or not self.methods.all or self.sem_named
-        return self.sem_named and SEM not in twin.kind.caption
+            return self.methods is None or not self.methods.all or SEM in self.methods.all
+        return self.may_settle and SEM not in twin.kind.caption
 
     def found(self, finding: Finding, token: str | None = None, *, paper: bool = False) -> Found:
         """The message for a panel of the image drawn here.

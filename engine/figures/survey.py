@@ -42,14 +42,14 @@ class Survey:
     gate: KindGate
     watch: Stopwatch
 
-    def panels(self, raster: Raster, covered: tuple[Box, ...] = (), *, sem_named: bool = False) -> Iterator[Finding]:
+    def panels(self, raster: Raster, covered: tuple[Box, ...] = (), *, may_settle: bool = False) -> Iterator[Finding]:
         """Every panel of an image in reading order, each as soon as it is found.
 
         Args:
             raster: the image.
             covered: parts of it that something else is drawn over, in its pixels; no tile touches them. They belong
                 to one place where the image is drawn, so whoever remembers findings must tell such places apart.
-            sem_named: whether a caption names SEM, so that panels in doubt are made ready to be scored. Likewise.
+            may_settle: whether the caption may make SEM of a panel in doubt: then its tiles are cut, too. Likewise.
         """
         height, width = raster.grey.shape
         whole = Box(0, 0, width, height)
@@ -62,7 +62,7 @@ class Survey:
         colour = _Once(raster.load_colour)
         of = len(boxes) + len(scraps)
         for index, box in enumerate(boxes, 1):
-            found = self._panel(_describe(raster, box, index, of), raster, box, colour, covered, sem_named)
+            found = self._panel(_describe(raster, box, index, of), raster, box, colour, covered, may_settle)
             yield replace(found, among=tuple(boxes))
         for index, box in enumerate(scraps, len(boxes) + 1):
             record = replace(_describe(raster, box, index, of), kind=KindRecord("tiny", 1.0))
@@ -75,7 +75,7 @@ class Survey:
         box: Box,
         colour: _Once,
         covered: tuple[Box, ...],
-        sem_named: bool,
+        may_settle: bool,
     ) -> Finding:
         with self.watch.stage("gate"):
             kind = self._kind(raster, box, colour)
@@ -85,7 +85,7 @@ class Survey:
             return found
         if kind.label == "sem":
             return replace(found, open=True)
-        if not sem_named:
+        if not may_settle:
             return found
         told = KindRecord("sem", round(kind.p_sem, 4), "caption")
         by_caption = replace(kind, label="sem", p=kind.p_sem)
