@@ -7,6 +7,8 @@ seam there. So the lines at which neighbours meet are continued through the othe
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from semscan.engine.figures.lines import Lines, Samples
@@ -56,7 +58,7 @@ def _cut(samples: Samples, panels: list[Box], *, down: bool) -> list[Box]:
     one, other = np.nonzero((np.abs(gap) <= _WIDEST_SEAM_PX) & (2 * shared > shortest))
     if not len(one):
         return panels
-    starts, ends, at = edges[one, first], edges[other, last], edges[other, first]
+    starts, at = edges[one, first], edges[other, first]
     found: list[Box] = []
     for panel in panels:
         inside = (at >= panel[first] + _SMALLEST_PIECE_PX) & (at <= panel[last] - _SMALLEST_PIECE_PX)
@@ -89,6 +91,5 @@ def _best(lines: Lines, near: int, least: float) -> int | None:
 def _pieces(panel: Box, cuts: list[int], *, down: bool) -> list[Box]:
     """The parts of a panel between its cuts."""
     first, last = (panel.y0, panel.y1) if down else (panel.x0, panel.x1)
-    bounds = [first, *cuts, last]
-    pairs = zip(bounds, bounds[1:], strict=False)
+    pairs = pairwise([first, *cuts, last])
     return [panel._replace(y0=a, y1=b) if down else panel._replace(x0=a, x1=b) for a, b in pairs]

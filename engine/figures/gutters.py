@@ -17,14 +17,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.figures.lines import Lines, block_means, equal_shares, lowest_and_highest, runs
+from semscan.engine.figures.lines import (
+    MOST_IN_COMMON,
+    Lines,
+    block_means,
+    equal_shares,
+    levels_in_common,
+    lowest_and_highest,
+    runs,
+)
 
 WHITEST_FLAT = 236
 SHORTEST_SLAB_PX = 16
 _SHORTEST_TEXT_PX = 8
 FLAT_RANGE = 8
 _SMALLEST_GUTTER_PX = 2
-_CANDIDATE_RANGE = 20
+_NOISY_RANGE, _NOISY_DEVIATION = 24, 4.0
 _CANDIDATE_MARGIN = 40
 _RIDGE_REACH_PX = 4
 _BLACKEST = 20
@@ -46,6 +54,9 @@ _LEAST_UNEVEN = 9.0
 _RIDGE_DEVIATION = 14.0
 _RIDGE_STEP = 14.0
 _RIDGE_SHARE = 0.88
+_THIN_PX = 3
+_DARKEST_GREY, _LIGHTEST_GREY = 40, 225
+_GROUND_HALF_WIDTH = 25
 _MOST_DARK, _LEAST_BRIGHT = 70, 170
 
 
@@ -89,7 +100,8 @@ def find_gutters(lines: Lines, grounds: tuple[int, ...] = ()) -> list[Gutter]:
     for start, end in _calmer_than_around(spread):
         if not any(g.start - _RIDGE_REACH_PX < end and start < g.end + _RIDGE_REACH_PX for g in found):
             rule = _rule(region, start, end)
-            found += [rule] if rule else []
+            if rule and not _is_of_a_drawing(rule, region, grounds):
+                found.append(rule)
     return _apart(sorted(found), len(region), grounds) if found else found
 
 
@@ -97,12 +109,12 @@ def _flat_by_samples(
     lowest: NDArray[np.uint8], highest: NDArray[np.uint8], spread: NDArray[np.uint8]
 ) -> list[tuple[int, int]]:
     """Runs of lines whose samples are flat, unless the lines from there to an end of the region are nearly so."""
-    even = (spread <= _CANDIDATE_RANGE) | (lowest >= 255 - _CANDIDATE_MARGIN)
+    even = (spread <= _NOISY_RANGE) | (lowest >= 255 - _CANDIDATE_MARGIN)
     ends = SHORTEST_SLAB_PX // 2
     inside = even[ends - 1 : 1 - ends]
     if not inside.any() or inside.all():
         return []
-    flat = even & is_flat(lowest, highest)
+    flat = even & ((lowest >= WHITEST_FLAT) | (spread <= _NOISY_RANGE))
     flat[: ends - 1 + int(inside.argmin())] = False
     flat[len(flat) - (ends - 1) - int(inside[::-1].argmin()) :] = False
     return [(start, end) for start, end in runs(flat) if end - start >= _SMALLEST_GUTTER_PX]
@@ -138,7 +150,29 @@ def _flat_gutters(region: NDArray[np.uint8], start: int, end: int) -> list[Gutte
         paper = white and int((highest[first:last] - lowest[first:last]).min()) <= FLAT_RANGE
         if paper or _ends_at_once(region, start + first, start + last, level):
             found.append(Gutter(start + first, start + last, 255 if white else level))
-    return found
+    return found or _noisy_gutter(region, start, lowest, highest)
+
+
+def _noisy_gutter(
+    region: NDArray[np.uint8], start: int, lowest: NDArray[np.uint8], highest: NDArray[np.uint8]
+) -> list[Gutter]:
+    """The longest run of lines that are flat but for compression, which is hard on coloured gutters.
+
+    A calm part of a micrograph looks the same, so both sides have to be left at once, nearly everywhere.
+    """
+    spans = runs(highest - lowest <= _NOISY_RANGE)
+    first, last = max(spans, key=lambda span: span[1] - span[0], default=(0, 0))
+    if last - first < _SMALLEST_GUTTER_PX:
+        return []
+    first, last = start + first, start + last
+    lines = region[first:last]
+    level = float(lines.mean())
+    if float(lines.std()) > _NOISY_DEVIATION:
+        return []
+    sides = (region[max(0, first - _STEP_FAR_PX) : first][::-1], region[last : last + _STEP_FAR_PX])
+    if min(_share_left(side[_STEP_NEAR_PX:], level) for side in sides) < _LEFT_ON_ONE_SIDE:
+        return []
+    return [Gutter(first, last, round(level))]
 
 
 def _runs_of_one_level(lowest: NDArray[np.uint8], highest: NDArray[np.uint8]) -> list[tuple[int, int]]:
@@ -216,6 +250,15 @@ def _rule(region: NDArray[np.uint8], start: int, end: int) -> Gutter | None:
     stands_out = ((away if brighter else -away) > _RIDGE_STEP).all(axis=0)
     calm = deviation <= _EVEN_DEVIATION or (level > _LEAST_BRIGHT if brighter else level < _MOST_DARK)
     return Gutter(start, end, round(level)) if calm and stands_out.mean() >= _RIDGE_SHARE else None
+
+
+def _is_of_a_drawing(rule: Gutter, region: NDArray[np.uint8], grounds: tuple[int, ...]) -> bool:
+    """Whether a thin grey line lies between equals, as those of maps and meshes do, and is not like other gutters."""
+    if rule.width_px > _THIN_PX or not _DARKEST_GREY < rule.level < _LIGHTEST_GREY:
+        return False
+    if any(abs(rule.level - ground) <= _GROUND_HALF_WIDTH for ground in grounds):
+        return False
+    return levels_in_common(region, rule.start, rule.end) >= MOST_IN_COMMON
 
 
 def _levels_and_deviations(means: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -20,6 +20,10 @@ _IGNORED_ENDS_SHARE = 0.015
 _IGNORED_ENDS_PX = 2
 _LENGTHS_KEPT = 256
 _FEW_LINES = 32
+_BAND_PX, _BAND_GAP_PX, _BAND_STEP = 24, 2, (2, 3)
+_LEVELS_SHIFT = 3
+MOST_IN_COMMON = 0.8
+"""Of 470 pairs of panels that touch 1 % have more in common, of the straight lines inside graphics most."""
 
 
 class Lines(NamedTuple):
@@ -82,6 +86,19 @@ def lowest_and_highest(lines: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDA
     if len(lines) <= _FEW_LINES:  # numpy crawls through a few long columns, a copy costs less
         lines = np.ascontiguousarray(lines)
     return np.minimum.reduce(lines, axis=1), np.maximum.reduce(lines, axis=1)
+
+
+def levels_in_common(whole: NDArray[np.uint8], start: int, end: int) -> float:
+    """Share of the grey levels that the bands before line ``start`` and from line ``end`` on have in common."""
+    down, along = _BAND_STEP
+    shares = []
+    for band in (
+        whole[max(0, start - _BAND_GAP_PX - _BAND_PX) : max(0, start - _BAND_GAP_PX) : down, ::along],
+        whole[end + _BAND_GAP_PX : end + _BAND_GAP_PX + _BAND_PX : down, ::along],
+    ):
+        levels = np.ascontiguousarray(band).ravel() >> _LEVELS_SHIFT
+        shares.append(np.bincount(levels, minlength=256 >> _LEVELS_SHIFT) / max(1, levels.size))
+    return float(np.minimum(*shares).sum())
 
 
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

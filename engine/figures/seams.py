@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.figures.lines import Lines, block_means, equal_shares
+from semscan.engine.figures.lines import MOST_IN_COMMON, Lines, block_means, equal_shares, levels_in_common
 
 SMALLEST_PIECE_PX = 88
 """No seam is looked for that would leave less than this: a part of a micrograph cut off by mistake can be scored no
@@ -47,10 +47,6 @@ _LEAST_JUMP = 1.1
 _LEAST_LOG_JUMP = 0.1
 _INSET_SEGMENTS = 3
 _DRAWN_SHARE = 0.55
-_BAND_PX, _BAND_GAP_PX, _BAND_STEP = 24, 2, (2, 3)
-_LEVELS_SHIFT = 3
-# Of 646 seams between panels of 480 composed figures 1 % have more in common, of the straight lines of graphics most.
-_MOST_IN_COMMON = 0.8
 
 
 class Seam(NamedTuple):
@@ -166,7 +162,7 @@ def _scores(
         plain = scores[left] >= least
         for i, scored in zip(left[plain], lines[plain], strict=True):
             is_drawn = _equal_share(scored.reshape(2, -1)).min() >= _DRAWN_SHARE
-            if is_drawn or _in_common(region.whole, int(candidates[i])) >= _MOST_IN_COMMON:
+            if is_drawn or levels_in_common(region.whole, int(candidates[i]), int(candidates[i])) >= MOST_IN_COMMON:
                 scores[i] = -np.inf
     return scores
 
@@ -176,19 +172,6 @@ def _weakest_stretch(along: NDArray[np.float32]) -> NDArray[np.float64]:
     sums = np.log(along).cumsum(axis=1)
     sums[:, _INSET_SEGMENTS:] -= sums[:, :-_INSET_SEGMENTS].copy()
     return np.asarray(sums[:, _INSET_SEGMENTS - 1 :].min(axis=1) / _INSET_SEGMENTS)
-
-
-def _in_common(whole: NDArray[np.uint8], at: int) -> float:
-    """Share of the grey levels that the bands on both sides of a line have in common."""
-    down, along = _BAND_STEP
-    shares = []
-    for band in (
-        whole[max(0, at - _BAND_GAP_PX - _BAND_PX) : at - _BAND_GAP_PX : down, ::along],
-        whole[at + _BAND_GAP_PX : at + _BAND_GAP_PX + _BAND_PX : down, ::along],
-    ):
-        levels = np.ascontiguousarray(band).ravel() >> _LEVELS_SHIFT
-        shares.append(np.bincount(levels, minlength=256 >> _LEVELS_SHIFT) / levels.size)
-    return float(np.minimum(*shares).sum())
 
 
 def _change_of_grain(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
