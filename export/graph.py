@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from semscan.export.fold import Folded, FoldedConv, FoldedNpr5k, FoldedNpr64k, by_differences, polyphase
+from semscan.export.fold import Folded, FoldedConv, FoldedNpr5k, FoldedNpr64k, by_phases, mean_of_phases, polyphase
 from semscan.training.nets.npr64k import BOX_CELLS, FLOOR
 
 OPSET = 17
@@ -64,14 +64,7 @@ def _body_5k(maker: GraphMaker, folded: FoldedNpr5k, precision: str) -> str:
 
 
 def _body_64k(maker: GraphMaker, folded: FoldedNpr64k, precision: str) -> str:
-    x = maker.centred("pixels") if precision == "fp32" else "pixels"
-    x, root = maker.root_of_contrast(x) if folded.local else (x, "")
-    if precision == "fp32":
-        x = maker.relu(maker.conv("first", x, _balanced(folded.first)))
-    else:
-        differences, first = by_differences(folded.first)
-        x = maker.relu(maker.conv("first", maker.conv("differences", x, differences), first))
-    x = maker.mean_of_cells(x, "first_pooled")
+    x, root = _first_64k(maker, folded) if precision == "fp32" else _first_64k_by_phases(maker, folded)
     if root:
         x = maker.node("Div", [x, root], "first_even")
     for index, conv in enumerate(folded.convs):
@@ -79,6 +72,28 @@ def _body_64k(maker: GraphMaker, folded: FoldedNpr64k, precision: str) -> str:
         if index == 0:
             x = maker.mean_of_cells(x, "conv0_pooled")
     return x
+
+
+def _first_64k(maker: GraphMaker, folded: FoldedNpr64k) -> tuple[str, str]:
+    """The first layer in single precision: its pooled output, and with local normalisation the root of the contrast."""
+    x, root = maker.centred("pixels"), ""
+    if folded.local:
+        root = maker.root_of_contrast(x)
+        x = maker.beside(x, root)
+    x = maker.relu(maker.conv("first", x, _balanced(folded.first)))
+    return maker.mean_of_cells(x, "first_pooled"), root
+
+
+def _first_64k_by_phases(maker: GraphMaker, folded: FoldedNpr64k) -> tuple[str, str]:
+    """The same in half precision, on cells of 2 x 2 pixels."""
+    differences, first = by_phases(folded.first)
+    cells = maker.node("SpaceToDepth", ["pixels"], "cells", blocksize=2)
+    x, root = maker.conv("differences", cells, differences), ""
+    if folded.local:
+        root = maker.root_of_contrast("pixels")
+        x = maker.node("Concat", [x, maker.widened(root)], "differences_and_root", axis=1)
+    x = maker.relu(maker.conv("first", x, first))
+    return maker.conv("first_pooled", x, mean_of_phases(len(folded.first.weight))), root
 
 
 def _balanced(first: FoldedConv) -> FoldedConv:
@@ -178,12 +193,11 @@ class GraphMaker:
         """Add means of 2 x 2 cells."""
         return self.node("AveragePool", [source], name, kernel_shape=[2, 2], strides=[2, 2])
 
-    def root_of_contrast(self, pixels: str) -> tuple[str, str]:
-        """Add what :func:`semscan.training.nets.npr64k.contrast` computes, in single precision, and its root.
+    def root_of_contrast(self, pixels: str) -> str:
+        """Add the root of what :func:`semscan.training.nets.npr64k.contrast` computes, in single precision.
 
         Returns:
-            Names of two tensors in the precision of the graph: the pixels with the root as a second channel, repeated
-            over its cells, and the root as it is divided by.
+            Name of a tensor in the precision of the graph, one number for every 2 x 2 pixels.
         """
         grey = pixels if self.type == TensorProto.FLOAT else self.node("Cast", ["tiles"], "grey", to=TensorProto.FLOAT)
         # Squares of whole grey levels overflow in half precision, which some runtimes take for everything.
@@ -206,12 +220,20 @@ class GraphMaker:
         floor = self.constant("floor", np.float32(FLOOR / _SHRUNK**2))
         x = self.node("Sqrt", [self.node("Add", [x, floor], "contrast")], "deviation_shrunk")
         x = self.node("Mul", [x, self.constant("enlarge", np.float32(_SHRUNK))], "deviation")
-        root = x if self.type == TensorProto.FLOAT else self.node("Cast", [x], "root", to=self.type)
+        return x if self.type == TensorProto.FLOAT else self.node("Cast", [x], "root", to=self.type)
+
+    def widened(self, root: str) -> str:
+        """Pad the root of the contrast by a cell all around, where it meets a weight of zero."""
         edges = self.constant("edges", np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
-        wide = self.node("Pad", [root, edges], "root_padded")  # its value there meets a weight of zero
+        return self.node("Pad", [root, edges], "root_padded")
+
+    def beside(self, pixels: str, root: str) -> str:
+        """Add the root of the contrast as a second channel of the pixels, repeated over its cells."""
         ones = self.constant("ones", np.ones((1, 1, 2, 2), self._float))
-        repeated = self.node("ConvTranspose", [wide, ones], "root_repeated", kernel_shape=[2, 2], strides=[2, 2])
-        return self.node("Concat", [pixels, repeated], "pixels_and_root", axis=1), root
+        repeated = self.node(
+            "ConvTranspose", [self.widened(root), ones], "root_repeated", kernel_shape=[2, 2], strides=[2, 2]
+        )
+        return self.node("Concat", [pixels, repeated], "pixels_and_root", axis=1)
 
     def head(self, folded: Folded, source: str) -> None:
         """Add the linear unit of every cell and their mean, in single precision."""

@@ -66,8 +66,8 @@ def _body_5k(maker: _Quantized, folded: FoldedNpr5k) -> str:
 def _body_64k(maker: _Quantized, folded: FoldedNpr64k) -> str:
     if folded.local:
         pixels = maker.centred(maker.node("Cast", ["tiles"], "pixels", to=TensorProto.FLOAT))
-        pixels, root = maker.root_of_contrast(pixels)
-        x = maker.relu(GraphMaker.conv(maker, "first", pixels, folded.first))
+        root = maker.root_of_contrast(pixels)
+        x = maker.relu(GraphMaker.conv(maker, "first", maker.beside(pixels, root), folded.first))
         x, name = maker.node("Div", [maker.mean_of_cells(x, "first_pooled"), root], "first_even"), "first_even"
     else:
         x = maker.dequantize("tiles", "pixels", 1.0)

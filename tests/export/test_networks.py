@@ -15,7 +15,7 @@ from random_networks import randomised
 from semscan.engine.backends.onnxruntime import OnnxRuntimeBackend
 from semscan.engine.bundle import load_bundle
 from semscan.engine.errors import UsageError
-from semscan.export.fold import by_differences, fold, polyphase
+from semscan.export.fold import by_differences, by_phases, fold, mean_of_phases, polyphase
 from semscan.export.graph import build_graph
 from semscan.export.quantize import _balance_kernels, build_int8_graph
 from semscan.export.reference import SHIFT, reference_evidence, reference_logits, trial_tiles
@@ -93,6 +93,24 @@ def test_differences_and_a_convolution_equal_the_first_one(network):
         by_differences(second)
     with pytest.raises(ValueError, match="only a folded residual"):
         polyphase(first)
+
+
+def test_cells_as_channels_equal_the_first_convolution_and_its_pooling(network):
+    first = fold(network).first
+    differences, second = by_phases(first)
+    assert set(np.unique(differences.weight)) == {-1.0, 0.0, 1.0}
+    assert not differences.weight.sum((1, 2, 3)).any()  # whole numbers in half precision, whatever the brightness
+    rng = np.random.default_rng(2)
+    grey = torch.from_numpy(rng.integers(0, 256, (2, 1, 32, 32)).astype(np.float64))
+    root = torch.from_numpy(rng.random((2, first.weight.shape[1] - 1, 14, 14)))
+    wide = F.pad(root, (1, 1, 1, 1), value=7.0)
+    raw = torch.cat([grey, wide.repeat_interleave(2, 2).repeat_interleave(2, 3)], 1)
+    expected = F.avg_pool2d(F.relu(F.conv2d(raw, torch.from_numpy(first.weight), torch.from_numpy(first.bias))), 2)
+    padded = F.pad(F.pixel_unshuffle(grey, 2), (0, 1, 0, 1), value=1e9)  # what is padded meets zeros only
+    parts = torch.cat([F.conv2d(padded, torch.from_numpy(differences.weight)), wide], 1)
+    sides = F.relu(F.conv2d(parts, torch.from_numpy(second.weight), torch.from_numpy(second.bias)))
+    found = F.conv2d(sides, torch.from_numpy(mean_of_phases(len(first.weight)).weight))
+    assert (found - expected).abs().max() < 1e-5
 
 
 def test_rounded_kernels_still_sum_to_zero(network):
