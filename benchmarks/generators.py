@@ -262,16 +262,19 @@ def main() -> None:
     found |= make_live(options.live, options.data)
     folder, mark = options.output.parent / "generators", fingerprint()
     rows = report(found, options.data, options.encoder, options.lpips, folder, options.inception)
+    commands = [mark["command"]] if rows else []
     rows = [{**row, "revision": mark["revision"]} for row in rows]
     if options.only is not None:
         before = json.loads(options.output.with_suffix(".json").read_text(encoding="utf-8"))
-        then = before["fingerprint"]["revision"]
-        rows = joined([{"revision": then, **row} for row in before["generators"]], rows)
+        then, mark = before["fingerprint"], mark if rows else before["fingerprint"]
+        rows = joined([{"revision": then["revision"], **row} for row in before["generators"]], rows)
+        commands = [*before.get("commands", [then["command"]]), *commands]
     costs = folder / "costs.json"
     digest = hashlib.sha256(options.encoder.read_bytes()).hexdigest()[:12]
     result = {
         "question": "generators",
         "fingerprint": mark,
+        "commands": commands,
         "encoder": f"{options.encoder.parent.name}/{options.encoder.stem} ({digest})",
         "generators": rows,
         "not_trained": not_trained({row["name"].split("/")[0] for row in rows}),

@@ -14,7 +14,8 @@ def markdown(result: dict[str, Any], seen: dict[str, str]) -> str:
     lines = [
         "# The generators",
         "",
-        f"Written by `{mark['command']}` from the packs in `training/packs`. {mark['cpu']}, {mark['cores_usable']} "
+        f"Written by {' and then '.join(f'`{command}`' for command in result['commands'])} from the packs in "
+        f"`training/packs`. {mark['cpu']}, {mark['cores_usable']} "
         f"cores, {mark['system']}, Python {mark['python']}, {revisions(result)}. The times are those of "
         "trainings at low priority on two cores that other work shared.",
         "",
@@ -37,7 +38,8 @@ def markdown(result: dict[str, Any], seen: dict[str, str]) -> str:
         "Reconstructions, translations and inpainting change genuine pictures and keep their layout. Most of such a "
         "tile is a picture that is not ours to pass on, so tiles whose grey levels correlate with their originals' by "
         f"more than {MOST_LIKENESS} in the median enter no pack and are not shown. They are made for this page from "
-        "checkpoints, and for the detector's pool likewise, which is how it learns from them.",
+        "checkpoints, and for the detector's pool likewise, which is how it learns from them."
+        f"{best_reconstruction(rows)}",
         "",
         "| generator | trained on | steps | minutes | KID x 1000 (floor) | FID (floor) | smoothness AUC | excess, dB |",
         "|---|---|---|---|---|---|---|---|",
@@ -116,6 +118,12 @@ def inceptions(rows: list[dict[str, Any]]) -> str:
     return ", not on Inception, whose weights were not at hand"
 
 
+def best_reconstruction(rows: list[dict[str, Any]]) -> str:
+    """Whether any autoencoder reconstructs as well as a decoder must that teaches more than blur."""
+    best = max((r["manifest"].get("psnr_db", 0.0) for r in rows), default=0.0)
+    return f" The best of the autoencoders reconstructs at {best:.1f} dB; 30 are wanted." if 0 < best < 30 else ""
+
+
 def cost_table(costs: dict[str, Any] | None) -> list[str]:
     """What trainings on a processor cost, from ``generator_costs.py``."""
     if not costs:
@@ -124,7 +132,9 @@ def cost_table(costs: dict[str, Any] | None) -> list[str]:
     return [
         "What a training on a processor costs: processor time of one thread, so on idle cores none takes longer. It is "
         f"the mean of {costs['timed_steps']} steps, or of a whole period of penalties ({mark['cpu']}, revision "
-        f"{mark['revision']}). Memory is what networks and optimisers hold.",
+        f"{mark['revision']}). Memory is what networks and optimisers hold. Drawing crops, sheets of samples and "
+        "checkpoints are not counted. Recipes with `amp` compute in bfloat16 and take longer on a processor without "
+        "matrix units for it (AMX).",
         "",
         "| recipe | parameters | memory, MiB | s a step | steps | hours |",
         "|---|---|---|---|---|---|",

@@ -35,7 +35,7 @@ def encoder():
 
 
 MARK = {"command": "python x", "cpu": "c", "cores_usable": 2, "system": "s", "python": "3", "revision": "r"}
-FINGERPRINT = {"fingerprint": MARK, "encoder": "vae"}
+FINGERPRINT = {"fingerprint": MARK, "commands": ["python x", "python y"], "encoder": "vae"}
 
 
 def manifest(step, trained_on="train"):
@@ -78,6 +78,7 @@ def test_page_and_plots_of_packs(page, small_data, encoder, monkeypatch, tmp_pat
     text = page.markdown(result, {"ddpm_64": "Cloudy."})
     assert "| [ddpm_64](#ddpm_64) | train | 9 | 2 |" in text
     assert "genuine pictures: grains (CC0-1.0)" in text
+    assert "Written by `python x` and then `python y` from the packs" in text
     assert "Cloudy." in text and "stopped at step 9" in text and "unet 12,345" in text
     assert "step 3: " in text and "in place of LPIPS" in text
     assert "ddpm_256" in text.partition("**not trained**")[2].partition("\n")[0]
@@ -128,7 +129,8 @@ def test_live_tiles_are_measured_but_not_shown(page, small_data, encoder, monkey
     assert [len(packs[0].tiles) for packs in found.values()] == [page.LIVE]
     rows = page.report(found, small_data, tmp_path / "vae.pt", None, tmp_path)
     text = page.markdown({**FINGERPRINT, "generators": rows, "not_trained": []}, {rows[0]["name"]: "Blurred."})
-    assert "21.0 dB" in text and f"{tmp_path.name}-near.svg" in text and ".png" not in text
+    assert "The best of the autoencoders reconstructs at 21.0 dB; 30 are wanted." in text
+    assert "reconstructs crops at 21.0 dB" in text and f"{tmp_path.name}-near.svg" in text and ".png" not in text
     assert not list(tmp_path.glob("*.png"))
 
 
