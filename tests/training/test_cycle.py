@@ -7,7 +7,7 @@ from torch import nn
 
 from semscan.engine.errors import UsageError
 from semscan.training.crops import DataRecipe
-from semscan.training.cycle import CycleGan, CycleRecipe, PicturePool, discriminator_loss, generator_losses
+from semscan.training.cycle import CycleGan, CycleRecipe, Losses, PicturePool, discriminator_loss, generator_losses
 from semscan.training.loop import LoopRecipe, System, load_trainee, train
 from semscan.training.nets.cyclegan import PatchDiscriminator, ResnetGenerator
 from semscan.training.place import Place
@@ -100,6 +100,10 @@ def test_losses_of_known_generators():
     assert losses.adversarial == pytest.approx(0.25)
     torch.testing.assert_close(losses.as_b, a + 0.75)
     torch.testing.assert_close(losses.as_a, b - 0.5)
+    # Half of a picture is another distance from each domain, so no picture can be taken for one of the other.
+    halved = generator_losses(nn.AvgPool2d(1, divisor_override=2), Add(0.75), Constant(1.0), Constant(0.5), a, b)
+    assert halved.cycle == pytest.approx(0.375 + 0.25)
+    assert halved.identity == pytest.approx(0 + 0.75)
     inverse = generator_losses(Add(-1), Add(1), Constant(1.0), Constant(1.0), a, b)
     assert inverse.cycle == 0 and inverse.adversarial == 0 and inverse.identity == pytest.approx(2)
 
@@ -149,6 +153,15 @@ def test_weights_of_the_losses_and_the_fall_of_the_rate():
     assert rates == pytest.approx([1, 1, 0.5, 0.02])
     with pytest.raises(UsageError, match="decay_from"):
         recipe(1, decay_from=1.5)
+
+
+def test_a_step_weighs_the_losses_as_the_recipe_says(monkeypatch):
+    trainee = CycleGan(recipe(1, cycle_weight=7.0, identity_weight=0.25), Place(torch.device("cpu")))
+    parts = [torch.tensor(1.0, requires_grad=True) for _ in range(3)]
+    real = torch.rand(2, 2, 1, 32, 32) * 2 - 1
+    monkeypatch.setattr("semscan.training.cycle.generator_losses", lambda *_: Losses(*parts, real[0], real[1]))
+    trainee.step(0, real)
+    assert [part.grad.item() for part in parts] == [1.0, 7.0, 7.0 * 0.25]
 
 
 def test_cyclegan_resumes_bit_equal(tmp_path):
