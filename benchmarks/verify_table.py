@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.bundle import Bundle
+from semscan.engine.backends.onnxruntime import OnnxRuntimeBackend
+from semscan.engine.bundle import Bundle, load_bundle
 from semscan.export.reference import reference_logits
 from semscan.export.variants import export_fp16, export_int8, folded_of
-from semscan.export.verify import TOLERANCES, compare
+from semscan.export.verify import TOLERANCES, compare, remembered
 
 
 def verified(bundle: Bundle, tiles: NDArray[np.uint8]) -> dict[str, list[dict[str, Any]]]:
@@ -23,24 +24,18 @@ def verified(bundle: Bundle, tiles: NDArray[np.uint8]) -> dict[str, list[dict[st
         tiles: uint8 [n, 1, h, w], tried beside the made-up ones; they set the ranges in 8 bits.
     """
     folded = folded_of(bundle)
-    known: dict[int, NDArray[np.float64]] = {}
-
-    def reference(batch: NDArray[np.uint8]) -> NDArray[np.float64]:
-        key = hash(batch.tobytes())
-        if key not in known:  # the slowest part, and the same for every artefact
-            known[key] = reference_logits(folded, batch)
-        return known[key]
-
+    reference = remembered(lambda batch: reference_logits(folded, batch))
     with tempfile.TemporaryDirectory() as folder:
         half = export_fp16(str(bundle.path), Path(folder) / "model.fp16.onnx")
         eight = export_int8(str(bundle.path), Path(folder) / "model.int8.onnx", tiles)
-        files = {"fp32": (bundle.path, None), "fp16": (half, str(bundle.path)), "int8": (eight, str(bundle.path))}
+        files = {"fp32": bundle.path, "fp16": half, "int8": eight}
+        models = {precision: load_bundle(str(path)) for precision, path in files.items()}
         return {
             precision: [
                 {"what": check.what, "found": check.found, "allowed": check.allowed, "passed": check.passed}
-                for check in compare(path, source, tiles=tiles, reference=reference)
+                for check in compare(model, OnnxRuntimeBackend(model), reference, tiles)
             ]
-            for precision, (path, source) in files.items()
+            for precision, model in models.items()
         }
 
 

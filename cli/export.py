@@ -110,12 +110,22 @@ def tensorrt(
 @click.option("--checkpoint", type=_FILE, metavar="FILE", help="The training checkpoint to compare with.")
 @click.option("--tiles", type=_FILE, metavar="NPZ", help="A pack of tiles to try beside the made-up ones.")
 def verify(model: Path, source: str | None, checkpoint: Path | None, tiles: Path | None) -> None:
-    """Compare with float64 on golden, random, dark, bright and constant tiles; a deviation is exit code 2."""
+    """Compare with float64 on golden, random, dark, bright and constant tiles; a deviation is exit code 2.
+
+    A bundle brings the artefacts that lie beside it, so that all of them are checked at once.
+    """
     with optional_packages("semscan export"):
         from semscan.export.verify import verify as check
 
-        for line in check(model, source, checkpoint, None if tiles is None else _tiles(tiles)):
-            click.echo(line)
+        given = None if tiles is None else _tiles(tiles)
+        files = {model: source}
+        if source is None:
+            beside = (model.with_suffix(f".{precision}.onnx") for precision in ("fp16", "int8"))
+            files |= {path: str(model) for path in beside if path.is_file()}
+        for path, origin in files.items():
+            click.echo(f"{path}")
+            for line in check(path, origin, checkpoint, given):
+                click.echo(f"  {line}")
 
 
 def _refuse_existing(output: Path, overwrite: bool) -> None:

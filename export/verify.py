@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.aggregate import assess
-from semscan.engine.backends.onnxruntime import OnnxRuntimeBackend
+from semscan.engine.backends import Backend, open_backend
+from semscan.engine.backends.choice import Choice
 from semscan.engine.bundle import Bundle, load_bundle
-from semscan.engine.errors import ModelError, UsageError
+from semscan.engine.errors import DeviceError, ModelError, UsageError
 from semscan.engine.smoothness import smoothness
 from semscan.export.reference import SHIFT, cut_to, reference_logits, trial_tiles
 from semscan.export.variants import folded_of
 
+RUNTIMES = ("onnxruntime", "openvino")
 TOLERANCES = {"fp32": 1e-4, "fp16": 2e-2, "int8": 0.25}
 """Largest deviation of a logit by precision, in logits; in 8 bits it is the levels that must not change."""
 
@@ -49,7 +52,7 @@ class Check:
 def verify(
     model: Path, source: str | None = None, checkpoint: Path | None = None, tiles: NDArray[np.uint8] | None = None
 ) -> list[Check]:
-    """Check a bundle, or an artefact made from one, with ONNX Runtime.
+    """Check a bundle, or an artefact made from one, on every runtime for the CPU that is installed.
 
     Args:
         model: the ``.onnx`` file.
@@ -64,27 +67,47 @@ def verify(
 
     Raises:
         UsageError: an artefact without its bundle, or with another one.
+        DeviceError: no runtime is usable.
         ModelError: a check failed; the message holds them all.
     """
-    checks = compare(model, source, checkpoint, tiles)
+    bundle = load_bundle(str(model))
+    reference = remembered(_reference(_source(bundle, source), checkpoint))
+    checks = []
+    for name in RUNTIMES:
+        if importlib.util.find_spec(name) is None:
+            continue
+        try:
+            backend = open_backend(bundle, Choice("cpu", name, bundle.precision))
+        except DeviceError:
+            if name != "openvino":
+                raise
+            continue  # this processor does not compute in it, so no scan can either
+        checks += [replace(check, what=f"{name}: {check.what}") for check in compare(bundle, backend, reference, tiles)]
+    if not checks:
+        raise DeviceError("no inference runtime is installed", "pip install 'semscan[cpu]'")
     if not all(check.passed for check in checks):
         raise ModelError(f"{model} deviates: {'; '.join(map(str, checks))}", "export it again")
     return checks
 
 
+def remembered(reference: Reference) -> Reference:
+    """The same, computing what it was asked before only once: it is the slowest part."""
+    known: dict[int, NDArray[np.float64]] = {}
+
+    def logits(tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
+        key = hash(tiles.tobytes())
+        if key not in known:
+            known[key] = reference(tiles)
+        return known[key]
+
+    return logits
+
+
 def compare(
-    model: Path,
-    source: str | None = None,
-    checkpoint: Path | None = None,
-    tiles: NDArray[np.uint8] | None = None,
-    reference: Reference | None = None,
+    bundle: Bundle, backend: Backend, reference: Reference, tiles: NDArray[np.uint8] | None = None
 ) -> list[Check]:
-    """The checks of :func:`verify`, passed or not; ``reference`` gives the expected logits where they are known."""
-    bundle = load_bundle(str(model))
-    backend = OnnxRuntimeBackend(bundle)
+    """The checks of :func:`verify` on one runtime, passed or not; ``reference`` gives the expected logits."""
     golden = bundle.golden()
-    original = _source(bundle, source)
-    reference = reference or _reference(original, checkpoint)
     allowed = TOLERANCES[bundle.precision]
     checks = [Check("golden tiles, stored logits", _largest(backend.infer(golden.tiles), golden.logits), allowed)]
     trials = {

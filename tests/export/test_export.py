@@ -144,7 +144,8 @@ def test_bundle_of_a_whole_run(small_run, tmp_path):
     assert all(entry["licence"] for entry in data)
     checks = verify(path, checkpoint=small_run / "detector.pt")
     assert all(check.passed for check in checks)
-    assert {"golden tiles, stored logits", "brightness + 90, max |delta logit|"} < {check.what for check in checks}
+    expected = {"onnxruntime: golden tiles, stored logits", "onnxruntime: brightness + 90, max |delta logit|"}
+    assert expected < {check.what for check in checks}
 
 
 def test_verify_notices_another_network(small_run, tmp_path):

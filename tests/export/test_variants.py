@@ -163,7 +163,9 @@ def test_commands(model, textures, tmp_path, capsys):
     pack, half, eight = (str(tmp_path / name) for name in ("pack.npz", "half.onnx", "eight.onnx"))
     assert main(["export", "fp16", model, "-o", half]) == 0
     assert main(["export", "verify", half, "--source", model, "--tiles", pack]) == 0
-    assert "given tiles, max |delta logit| from float64" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "onnxruntime: given tiles, max |delta logit| from float64" in said
+    assert ("openvino: given tiles" in said) == openvino_computes_in_half()
     assert main(["export", "int8", model, "-o", eight, "--tiles", pack]) == 0
     assert load_bundle(eight).precision == "int8"
     assert main(["export", "fp16", model, "-o", half]) == 2
@@ -171,3 +173,40 @@ def test_commands(model, textures, tmp_path, capsys):
     said = capsys.readouterr().err
     assert "exists already" in said
     assert "not a pack of tiles" in said
+
+
+def openvino_computes_in_half():
+    try:
+        import openvino
+    except ImportError:
+        return False
+    return "FP16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def test_artefacts_beside_a_bundle_are_checked_with_it(model, tmp_path, capsys):
+    own = tmp_path / "own.onnx"
+    own.write_bytes(load_bundle(model).path.read_bytes())
+    assert main(["export", "fp16", str(own), "-o", str(tmp_path / "own.fp16.onnx")]) == 0
+    capsys.readouterr()
+    assert main(["export", "verify", str(own)]) == 0
+    said = capsys.readouterr().out
+    assert [line for line in said.splitlines() if not line.startswith(" ")] == [
+        str(own),
+        str(tmp_path / "own.fp16.onnx"),
+    ]
+    assert "(at most 0.0001)" in said
+    assert "(at most 0.02)" in said
+    with own.open("ab") as file:
+        file.write(b"\x1a\x00")  # an empty field: another file with the same network
+    assert main(["export", "verify", str(own)]) == 2
+    assert "was not made from" in capsys.readouterr().err
+
+
+def test_a_deviation_of_one_runtime_alone_is_noticed(model, monkeypatch):
+    pytest.importorskip("openvino")
+    from semscan.engine.backends.openvino import OpenVinoBackend
+
+    infer = OpenVinoBackend.infer
+    monkeypatch.setattr(OpenVinoBackend, "infer", lambda self, tiles: infer(self, tiles) + np.float32(0.01))
+    with pytest.raises(ModelError, match=r"; openvino: golden tiles, stored logits: 0\.01 \(at most 0\.0001\)  FAILED"):
+        verify(load_bundle(model).path)
