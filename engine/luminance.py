@@ -18,6 +18,7 @@ The rules, in one place because a detector that reads rounding-level traces sees
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +62,39 @@ def to_luminance(image: Image.Image) -> NDArray[np.uint8]:
             grey_band = layered.convert("RGB").convert("L")
         return over_white(np.asarray(grey_band), np.asarray(layered.getchannel("A")))
     if image.mode in ("L", "YCbCr", "LAB"):
-        return np.array(image if image.mode == "L" else image.getchannel(0))
+        return _pixels(image if image.mode == "L" else image.getchannel(0))
     if image.mode == "1":
-        return np.array(image.convert("L"))
+        return _pixels(image.convert("L"))
     if image.mode in ("P", "RGB", "RGBX", "CMYK", "HSV"):
-        return np.array(image.convert("RGB").convert("L"))
+        return _pixels(image.convert("RGB").convert("L"))
     raise ImageUnusable(Reason.UNSUPPORTED_CODEC, f"pixels of mode {image.mode} have no defined grey")
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of an image of mode ``L``.
+
+    Pillow hands out pixels in pieces, which are joined and copied once more; pasting the image into another one, which
+    lies over the array, copies them once.
+    """
+    if not min(image.size) or not _is_shared():
+        return np.array(image)
+    pixels = np.empty(image.size[::-1], np.uint8)
+    _lying_over(pixels).paste(image)
+    return pixels
+
+
+def _lying_over(pixels: NDArray[np.uint8]) -> Image.Image:
+    image = Image.frombuffer("L", pixels.shape[::-1], pixels, "raw", "L", 0, 1)
+    image.readonly = 0
+    return image
+
+
+@lru_cache(maxsize=1)
+def _is_shared() -> bool:
+    """Whether Pillow lets an image lie over an array."""
+    pixel = np.zeros((1, 1), np.uint8)
+    _lying_over(pixel).paste(7, (0, 0, 1, 1))
+    return bool(pixel[0, 0] == 7)
 
 
 def reduce_depth(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pdf_factory import colour_micrograph, encode, micrograph
 from PIL import Image
 
+from semscan.engine import luminance
 from semscan.engine.errors import ImageUnusable
 from semscan.engine.luminance import over_white, read_luminance, reduce_depth, to_luminance
 
@@ -44,6 +45,14 @@ def test_the_result_is_the_callers_own():
     assert np.array_equal(np.asarray(image), GREY)
     assert grey.flags.c_contiguous
     assert grey.dtype == np.uint8
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (61, 67)])
+def test_pixels_are_the_same_where_pillow_does_not_lie_over_arrays(shape, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    over = to_luminance(Image.fromarray(pixels))
+    monkeypatch.setattr(luminance, "_is_shared", lambda: False)
+    assert np.array_equal(over, pixels) and np.array_equal(to_luminance(Image.fromarray(pixels)), pixels)
 
 
 @pytest.mark.parametrize("factor", [1, 4, 16, 64, 256, 257])
