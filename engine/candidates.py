@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from semscan.engine.errors import DocumentUnusable, NoticeCode
 from semscan.engine.figures.findings import Place
 from semscan.engine.figures.seen import WHOLE, Seen
@@ -137,4 +139,4 @@ def fingerprint(raster: Raster) -> str:
 def like_paper(raster: Raster) -> bool:
     """Whether an image is bright like a printed page, however yellow."""
     sample = raster.grey[::SAMPLED_EVERY_PX, ::SAMPLED_EVERY_PX]
-    return float((sample >= _PAPER_GREY).mean()) >= _PAPER_SHARE
+    return np.count_nonzero(sample >= _PAPER_GREY) / sample.size >= _PAPER_SHARE
