@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from semscan.engine.geometry import Box
 from semscan.engine.pdf.wire import Task
 from semscan.engine.raster import Raster
 from semscan.engine.records import ImageRecord, KindRecord, PanelRecord
+from semscan.engine.remade import replace
 from semscan.engine.smoothness import smoothness
 from semscan.engine.stats import Stopwatch
 from semscan.engine.tiles import panel_tiles, placed_tiles
