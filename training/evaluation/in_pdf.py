@@ -246,7 +246,8 @@ def render(result: Result) -> list[str]:
     lines = [
         f"{result['figures']} compound figures, JPEG {min(QUALITIES)} to {max(QUALITIES)}, grey, 4:2:0, 4:4:4 or CMYK, "
         "resampled as to 300 ppi, one on each page of PDFs that the scanner then reads: it finds the panels, decides "
-        f"which are SEM, and flags at {result['rate']:g}. "
+        "which are SEM (the captions say *SEM micrographs*, which settles what the gate is uncertain of), and flags at "
+        f"{result['rate']:g}. "
         "*All*: a made panel that is not found or not assessed counts as missed. TPR at a false-positive rate: "
         "threshold from the assessed genuine panels of the same line, a ranking figure. Intervals: Clopper-Pearson "
         "over panels; those of one source are alike, so the truth is wider.",
