@@ -139,4 +139,4 @@ def fingerprint(raster: Raster) -> str:
 def like_paper(raster: Raster) -> bool:
     """Whether an image is bright like a printed page, however yellow."""
     sample = raster.grey[::SAMPLED_EVERY_PX, ::SAMPLED_EVERY_PX]
-    return np.count_nonzero(sample >= _PAPER_GREY) / sample.size >= _PAPER_SHARE
+    return int(np.count_nonzero(sample >= _PAPER_GREY)) / sample.size >= _PAPER_SHARE
