@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,5 +18,5 @@ class FakeBackend:
     def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See :class:`semscan.engine.backends.Backend`."""
         # Whole numbers, in half the time that ``mean`` takes.
-        total = tiles.reshape(len(tiles), -1).sum(axis=1, dtype=np.uint32)
-        return np.asarray(total / tiles[0].size - 128, np.float32)
+        total = tiles.sum(axis=(1, 2, 3), dtype=np.uint32)
+        return np.asarray(total / math.prod(tiles.shape[1:]) - 128, np.float32)
