@@ -166,13 +166,13 @@ def _noisy_gutter(
         return []
     first, last = start + first, start + last
     lines = region[first:last]
-    level = float(lines.mean())
+    level = round(float(lines.mean()))
     if float(lines.std()) > _NOISY_DEVIATION:
         return []
     sides = (region[max(0, first - _STEP_FAR_PX) : first][::-1], region[last : last + _STEP_FAR_PX])
     if min(_share_left(side[_STEP_NEAR_PX:], level) for side in sides) < _LEFT_ON_ONE_SIDE:
         return []
-    return [Gutter(first, last, round(level))]
+    return [Gutter(first, last, level)]
 
 
 def _runs_of_one_level(lowest: NDArray[np.uint8], highest: NDArray[np.uint8]) -> list[tuple[int, int]]:

@@ -46,7 +46,7 @@ _MOST_SEAMS = 5
 _LEAST_JUMP = 1.1
 _LEAST_LOG_JUMP = 0.1
 _INSET_SEGMENTS = 3
-_DRAWN_SHARE = 0.55
+_DRAWN_SHARE, _SMOOTH_SHARE = 0.55, 0.1
 
 
 class Seam(NamedTuple):
@@ -161,8 +161,11 @@ def _scores(
         # What is drawn has straight edges of its own; most neighbours along its lines are equal, on both sides.
         plain = scores[left] >= least
         for i, scored in zip(left[plain], lines[plain], strict=True):
-            is_drawn = _equal_share(scored.reshape(2, -1)).min() >= _DRAWN_SHARE
-            if is_drawn or levels_in_common(region.whole, int(candidates[i]), int(candidates[i])) >= MOST_IN_COMMON:
+            equal = float(_equal_share(scored.reshape(2, -1)).min())
+            if equal >= _DRAWN_SHARE or (
+                equal >= _SMOOTH_SHARE
+                and levels_in_common(region.whole, int(candidates[i]), int(candidates[i])) >= MOST_IN_COMMON
+            ):
                 scores[i] = -np.inf
     return scores
 
