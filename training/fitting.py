@@ -182,7 +182,8 @@ class _Fit:
         self.losses.append(float(loss.detach()))
         self.right.append(float(((logits > 0) == (labels > 0.5)).float().mean()))
         if not np.isfinite(self.losses[-1]):
-            raise TrainingDiverged(f"the detector's loss is {self.losses[-1]} at step {self.step}")
+            good = f"the last good checkpoint is {self.path}" if self.path.exists() else "no checkpoint was written yet"
+            raise TrainingDiverged(f"the detector's loss is {self.losses[-1]} at step {self.step}; {good}")
         self.step += 1
         if recipe.mine_every and self.step % recipe.mine_every == 0:
             self._mine()

@@ -10,7 +10,7 @@ from semscan.training.fitting import TrainingRecipe, draw_batch, fit
 from semscan.training.kept_back import Choice, choose
 from semscan.training.nets.registry import load_detector
 from semscan.training.pool import Pool
-from semscan.training.rundir import load_checkpoint
+from semscan.training.rundir import TrainingDiverged, load_checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = ["gan/a", "gan/b", "vae/run/c", "inpaint/transplant/run/c"]
@@ -149,3 +149,18 @@ def test_recipes_of_training_are_checked():
         TrainingRecipe(optimizer="sgd")
     with pytest.raises(UsageError, match="multiple of 16"):
         TrainingRecipe(crop_px=50)
+
+
+def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(tmp_path, monkeypatch):
+    calls = iter(range(10))
+
+    def broken(*arguments):
+        tiles, labels = draw_batch(*arguments)
+        return tiles, labels * (np.nan if next(calls) == 3 else 1)
+
+    monkeypatch.setattr("semscan.training.fitting.draw_batch", broken)
+    recipe, pool = TrainingRecipe(steps=6, pairs=4, save_every=2), pairs_pool()
+    with pytest.raises(TrainingDiverged, match="nan at step 3; the last good checkpoint is") as caught:
+        fit(recipe, "npr5k", 1, pool, choose(pool, [], ["w"]), tmp_path)
+    assert str(tmp_path / "detector.pt") in caught.value.message
+    assert load_checkpoint(tmp_path / "detector.pt")["step"] == 2

@@ -44,10 +44,10 @@ class BlotGenerator(nn.Module):
         self.start = nn.Linear(latent, widths[0] * 16)
         blocks: list[nn.Module] = []
         for level in range(doublings):
-            blocks.append(_UpBlock(widths[level], widths[level + 1], doubles=True))
+            blocks.append(_GeneratorBlock(widths[level], widths[level + 1], doubles=True))
             # Sixteen blocks over the sides, the coarse ones first.
             more = GENERATOR_BLOCKS // doublings + (level < GENERATOR_BLOCKS % doublings) - 1
-            blocks += [_UpBlock(widths[level + 1], widths[level + 1], doubles=False) for _ in range(more)]
+            blocks += [_GeneratorBlock(widths[level + 1], widths[level + 1], doubles=False) for _ in range(more)]
         self.blocks = nn.Sequential(*blocks)
         self.norm = nn.BatchNorm2d(widths[-1])
         self.last = nn.Conv2d(widths[-1], channels, 3, padding=1)
@@ -96,7 +96,7 @@ class BlotCritic(nn.Module):
         return values[:, 0]
 
 
-class _UpBlock(nn.Module):
+class _GeneratorBlock(nn.Module):
     """Residual block of two convolutions, normalised before; may double the side by repetition."""
 
     def __init__(self, wide: int, narrow: int, doubles: bool) -> None:
