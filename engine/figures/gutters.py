@@ -32,7 +32,7 @@ SHORTEST_SLAB_PX = 16
 _SHORTEST_TEXT_PX = 8
 FLAT_RANGE = 8
 _SMALLEST_GUTTER_PX = 2
-_NOISY_RANGE, _NOISY_DEVIATION = 24, 4.0
+_SMALLEST_NOISY_PX, _NOISY_RANGE, _NOISY_DEVIATION = 4, 24, 4.0
 _CANDIDATE_MARGIN = 40
 _RIDGE_REACH_PX = 4
 _BLACKEST = 20
@@ -114,10 +114,15 @@ def _flat_by_samples(
     inside = even[ends - 1 : 1 - ends]
     if not inside.any() or inside.all():
         return []
-    flat = even & ((lowest >= WHITEST_FLAT) | (spread <= _NOISY_RANGE))
+    strictly = is_flat(lowest, highest)
+    flat = even & (strictly | (spread <= _NOISY_RANGE))
     flat[: ends - 1 + int(inside.argmin())] = False
     flat[len(flat) - (ends - 1) - int(inside[::-1].argmin()) :] = False
-    return [(start, end) for start, end in runs(flat) if end - start >= _SMALLEST_GUTTER_PX]
+    return [
+        (start, end)
+        for start, end in runs(flat)
+        if end - start >= _SMALLEST_NOISY_PX or np.count_nonzero(strictly[start:end]) >= _SMALLEST_GUTTER_PX
+    ]
 
 
 def _calmer_than_around(spread: NDArray[np.uint8]) -> list[tuple[int, int]]:
@@ -160,9 +165,11 @@ def _noisy_gutter(
 
     A calm part of a micrograph looks the same, so both sides have to be left at once, nearly everywhere.
     """
-    spans = runs(highest - lowest <= _NOISY_RANGE)
-    first, last = max(spans, key=lambda span: span[1] - span[0], default=(0, 0))
-    if last - first < _SMALLEST_GUTTER_PX:
+    calm = highest - lowest <= _NOISY_RANGE
+    if np.count_nonzero(calm) < _SMALLEST_NOISY_PX:  # nearly always
+        return []
+    first, last = max(runs(calm), key=lambda span: span[1] - span[0])
+    if last - first < _SMALLEST_NOISY_PX:
         return []
     first, last = start + first, start + last
     lines = region[first:last]
