@@ -172,14 +172,11 @@ def _noisy_gutter(
     if last - first < _SMALLEST_NOISY_PX:
         return []
     first, last = start + first, start + last
-    lines = region[first:last]
-    level = round(float(lines.mean()))
-    if float(lines.std()) > _NOISY_DEVIATION:
-        return []
-    sides = (region[max(0, first - _STEP_FAR_PX) : first][::-1], region[last : last + _STEP_FAR_PX])
-    if min(_share_left(side[_STEP_NEAR_PX:], level) for side in sides) < _LEFT_ON_ONE_SIDE:
-        return []
-    return [Gutter(first, last, level)]
+    level = round(float(block_means(region[(first + last) // 2], _BLOCK_PX).mean()))
+    for side in (region[max(0, first - _STEP_FAR_PX) : first][::-1], region[last : last + _STEP_FAR_PX]):
+        if _share_left(side[_STEP_NEAR_PX:], level) < _LEFT_ON_ONE_SIDE:
+            return []
+    return [Gutter(first, last, level)] if float(region[first:last].std()) <= _NOISY_DEVIATION else []
 
 
 def _runs_of_one_level(lowest: NDArray[np.uint8], highest: NDArray[np.uint8]) -> list[tuple[int, int]]:
