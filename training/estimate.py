@@ -19,11 +19,12 @@ TIMED_STEPS = 3
 
 
 def print_estimate(recipe: Any, trainee: Trainee, place: Place) -> None:
-    """Print parameters of each network, memory and the estimated time of ``recipe.training.steps`` on stderr.
+    """Print what it is, parameters, memory and the estimated time of ``recipe.training.steps`` on standard error.
 
     The pictures are noise, so no data are needed; the trainee is changed by the steps and must be thrown away.
     """
     real = torch.rand(trainee.real_shape, device=place.device) * 2 - 1
+    _say(f"{recipe.name}: {getattr(trainee, 'variant', recipe.system)}")
     for name, part in trainee.state().items():
         if isinstance(part, nn.Module) and (count := sum(p.numel() for p in part.parameters())):
             _say(f"{name}: {count:,} parameters")

@@ -177,7 +177,7 @@ def train(
         print_estimate(recipe, trainee, place)
         return target
     batches = system.batches(recipe, data)
-    open_run(target, recipe, resume=resume)
+    open_run(target, recipe, resume=resume, variant=getattr(trainee, "variant", recipe.system))
     if micrographs := system.sources(recipe, data):
         write_sources(target, micrographs)
     _Run(recipe, trainee, place, target).go(batches)

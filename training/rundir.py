@@ -28,13 +28,14 @@ class TrainingDiverged(SemscanError):
         super().__init__(message, "try a lower learning rate in a new --run-dir")
 
 
-def open_run(run_dir: Path, recipe: Any, *, resume: bool) -> Path:
+def open_run(run_dir: Path, recipe: Any, *, resume: bool, variant: str = "") -> Path:
     """Create or reopen the folder of a run.
 
     Args:
         run_dir: folder to hold ``config.json``, statistics and checkpoints.
         recipe: the typed recipe.
         resume: whether a folder of the same recipe may be continued.
+        variant: the system with what it lacks or was given instead, if that is known.
 
     Returns:
         ``run_dir``.
@@ -54,6 +55,7 @@ def open_run(run_dir: Path, recipe: Any, *, resume: bool) -> Path:
     values = {
         "recipe": recipe_json(recipe),
         "recipe_sha256": digest,
+        **({"variant": variant} if variant else {}),
         "git_revision": git_revision(),
         "torch": torch.__version__,
     }

@@ -59,10 +59,12 @@ def test_the_commands_of_the_readme_work(folder, capsys):
     assert estimate[-1] == "--dry-run" and resume[-1] == "--resume"
     assert main(tiny(estimate)) == 0
     said = capsys.readouterr().err
+    assert "fastgan_128: fastgan-lite\n" in said  # LPIPS has other people's weights
     assert "generator: " in said and "MiB" in said and "min on this machine" in said
     assert not (folder / "runs").exists()
     assert main(tiny(train)) == 0
     assert capsys.readouterr().out.strip() == "runs/fastgan_128"
+    assert json.loads((folder / "runs" / "fastgan_128" / "config.json").read_text())["variant"] == "fastgan-lite"
     assert main(tiny(resume)) == 0
     count = synthesize.index("-n") + 1
     assert main([*synthesize[:count], "3", *synthesize[count + 1 :]]) == 0

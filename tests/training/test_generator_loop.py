@@ -192,7 +192,7 @@ def test_a_run_folder_holds_what_is_promised(tmp_path):
     ]  # fmt: skip
     assert load_checkpoint(tmp_path / "run" / "previous.pt")["step"] == 4
     config = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert config["recipe"]["training"]["steps"] == 6 and config["git_revision"]
+    assert config["recipe"]["training"]["steps"] == 6 and config["git_revision"] and config["variant"] == "toy"
     with Image.open(tmp_path / "run" / "samples" / "step_0000006.png") as sheet:
         assert sheet.mode == "L" and sheet.size == (256, 256)
     with pytest.raises(OutputError, match="already holds a run"):

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -168,6 +169,8 @@ def test_shipped_packs_are_small_honest_and_not_in_the_wheel():
         assert (manifest["trained_on"] == "test") == for_test, path
         assert (manifest["pictures_from"] in ("", "test")) if for_test else (manifest["pictures_from"] != "test"), path
         assert {"generator", "recipe_sha256", "step", "seed"} <= set(manifest)
+    by_generator = Counter(read_pack(path).manifest["generator"] for path in packs.list_packs())
+    assert sum(count > 1 for count in by_generator.values()) >= 8  # with several checkpoints each
     setup = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["tool"]["setuptools"]
     assert not any("packs" in package for package in setup["packages"])
     assert not any("npz" in pattern for patterns in setup["package-data"].values() for pattern in patterns)
