@@ -74,6 +74,17 @@ def test_the_commands_of_the_readme_work(folder, capsys):
     assert [p.shape for p in pictures] == [(128, 128)] * 3 and pictures[0].dtype == np.uint8
 
 
+def test_colour_pictures_of_ones_own_become_colour_pictures(folder):
+    for path in (folder / "micrographs").iterdir():
+        Image.open(path).convert("RGB").save(path)
+    small = ("training.channels=3", "training.steps=1", "training.batch=2", "training.amp=false", "width=4")
+    settings = [word for setting in ("data.folder=micrographs", *small) for word in ("--set", setting)]
+    assert main(["train", "dcgan_64", *settings]) == 0
+    assert main(["synthesize", "runs/dcgan_64/checkpoint.pt", "-n", "1", "-o", "made"]) == 0
+    with Image.open(folder / "made" / "000000.png") as picture:
+        assert (picture.mode, picture.size) == ("RGB", (64, 64))
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no such signal")
 def test_a_killed_training_continues_the_same_curve(folder):
