@@ -79,9 +79,10 @@ Genuine panels of unseen sources at the shipped thresholds:
 
 ## Calibration
 One count per independent source (data set, paper or preprint), each panel once at its own size and once resampled by
-0.5 to 2. Where one collection of panels gave more sources than all others together, each of its sources weighs less,
-so that it counts half; the sources are then worth fewer. The smallest rate that it supports with 95 % confidence is {results["smallest_bound"]:.3f}, the default rate
-{rate:g}. No smaller rate can be stated, whatever the score; `semscan calibrate` counts an archive of your own.
+0.5 to 2. Where one collection of panels gave more sources than all others together, each of its sources weighs less, so
+that it counts half; the sources are then worth fewer. The smallest rate that they support with 95 % confidence is
+{results["smallest_bound"]:.3f}, the default rate {rate:g}. No smaller rate can be stated, whatever the score;
+`semscan calibrate` counts an archive of your own.
 
 | stratum | genuine panels, each also resampled | sources | worth |
 |---|---|---|---|
