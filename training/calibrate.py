@@ -126,7 +126,8 @@ def tables(
         line: from :func:`choose_line`.
 
     Returns:
-        Tables by stratum, the collections of sources balanced. A stratum of regions with too few sources for a rate of 10 % is left out.
+        Tables by stratum, the collections of sources balanced. A stratum of regions with too few sources for a rate of
+        10 % is left out.
     """
     names = np.asarray(sources)
     strata, local = {}, {}

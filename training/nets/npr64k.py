@@ -58,7 +58,9 @@ class Npr64k(nn.Module):
 
     cell_px = 4
 
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 48, 48, 48), local: bool = False, one_sided: bool = False) -> None:
+    def __init__(
+        self, widths: tuple[int, ...] = (16, 32, 48, 48, 48), local: bool = False, one_sided: bool = False
+    ) -> None:
         super().__init__()
         self.local, self.one_sided = local, one_sided
         self.margin_px = 4 * len(widths) - 4
