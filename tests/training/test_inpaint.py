@@ -100,7 +100,7 @@ def test_there_is_nothing_to_train():
         train_recipe(RECIPES / "inpaint_64.toml", [], None, None)
 
 
-@pytest.mark.parametrize("size", [64, 128, 256])
+@pytest.mark.parametrize("size", [64, 128, 256, 512])
 def test_shipped_recipes_name_a_generator_that_is_trained_by_another(size):
     recipe = load_recipe(RECIPES / f"inpaint_{size}.toml", InpaintRecipe)
     assert recipe.name == f"inpaint_{size}" and recipe.size_px == size
