@@ -96,6 +96,14 @@ def test_every_code_has_a_line_in_the_user_docs():
     assert missing == []
 
 
+def test_reasons_that_no_code_writes_are_marked_as_reserved():
+    written = set()
+    for path in (ROOT / "engine").rglob("*.py"):
+        written |= set(re.findall(r"\b(?:Reason|NoticeCode)\.([A-Z_]+)", path.read_text("utf-8")))
+    reserved = set(re.findall(r"^\| `([a-z0-9_]+)` \| \(reserved", text("docs/errors.md"), re.MULTILINE))
+    assert {reason.value for reason in Reason if reason.name not in written} == reserved
+
+
 def test_the_words_about_images_are_the_agreed_ones():
     """A score is never called a probability, and no image is called authentic or fake to a user."""
     banned = re.compile(
