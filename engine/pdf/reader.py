@@ -191,7 +191,7 @@ class PdfReader:
 
 def _methods(captions: Sequence[Caption | None]) -> list[Methods | None]:
     """What the caption of each picture names; each caption is read once."""
-    read = {caption.text: methods_named(caption.text) for caption in captions if caption}
+    read = {text: methods_named(text) for text in {caption.text for caption in captions if caption}}
     return [read[caption.text] if caption else None for caption in captions]
 
 

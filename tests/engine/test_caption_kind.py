@@ -10,7 +10,8 @@ from pdf_factory import Pdf
 from semscan.engine.errors import Reason
 from semscan.engine.examine import Examiner
 from semscan.engine.figures.kind import Kind, KindGate, caption_says
-from semscan.engine.pdf import wire
+from semscan.engine.pdf import reader, wire
+from semscan.engine.pdf.methods import methods_named
 
 DRAW = "q 320 0 0 240 100 400 cm /I Do Q"
 
@@ -150,6 +151,20 @@ def test_one_caption_that_casts_doubt_does_not_hide_the_image_elsewhere(gate, tm
     gate(LIKELY)
     found = look(tmp_path, Paper().page("TEM image").page("TEM image").page("Powder"))
     assert [one.record.reason for one in found] == [Reason.UNCERTAIN_KIND, Reason.DUPLICATE_OF, None]
+
+
+def test_a_caption_of_many_images_is_read_once(monkeypatch, tmp_path):
+    read = []
+    monkeypatch.setattr(reader, "methods_named", lambda text: (read.append(text), methods_named(text))[1])
+    paper = Paper()
+    pixels = [texture(240, 320, seed) for seed in range(2)]
+    images = {f"I{at}": paper.pdf.flate(320, 240, each.tobytes()) for at, each in enumerate(pixels)}
+    content = "q 120 0 0 90 100 400 cm /I0 Do Q q 120 0 0 90 300 440 cm /I1 Do Q"
+    found = look(
+        tmp_path, paper.page("SEM images of both powders, before and after milling", content=content, **images)
+    )
+    assert [one.record.figure for one in found] == ["Fig. 1"] * 2
+    assert len(read) == 1
 
 
 def test_what_an_earlier_document_said_of_an_image_does_not_count(gate, tmp_path):
