@@ -91,11 +91,21 @@ class Bundle:
         return artefact
 
     def golden(self) -> Golden:
-        """The tiles of the self-test."""
+        """The tiles of the self-test.
+
+        Raises:
+            KeyError, TypeError, ValueError: they are damaged, none, or do not have one logit each.
+        """
         data = json.loads(self.metadata["golden"])
         shape = (int(data["n"]), 1, self.tile_px, self.tile_px)
-        tiles = np.frombuffer(zlib.decompress(base64.b64decode(data["tiles"])), np.uint8).reshape(shape)
-        return Golden(tiles, np.asarray(data["logits"], np.float32))
+        try:
+            stored = zlib.decompress(base64.b64decode(data["tiles"]))
+        except zlib.error as error:
+            raise ValueError(error) from error
+        golden = Golden(np.frombuffer(stored, np.uint8).reshape(shape), np.asarray(data["logits"], np.float32))
+        if not len(golden.tiles) or golden.logits.shape != (len(golden.tiles),):
+            raise ValueError(f"{len(golden.tiles)} tiles with logits of shape {golden.logits.shape}")
+        return golden
 
 
 def gate_sha256() -> str:

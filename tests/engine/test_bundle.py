@@ -80,6 +80,25 @@ def test_the_self_test_passes_on_the_right_runtime_and_refuses_another(tmp_path)
             golden_self_test(bundle, backend)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n": 0, "tiles": base64.b64encode(zlib.compress(b"")).decode(), "logits": []},
+        {"logits": [0.0]},
+        {"logits": [0.0] * 4},
+        {"logits": []},
+        {"n": -1, "logits": [[0.0]] * 3},
+        {"tiles": base64.b64encode(b"not compressed").decode()},
+    ],
+    ids=["none", "one logit", "a logit too many", "no logits", "logits of another shape", "damaged"],
+)
+def test_golden_tiles_that_prove_nothing_are_refused(tmp_path, changes):
+    golden = json.dumps(json.loads(METADATA["golden"]) | changes)
+    bundle = load_bundle(str(model_file(tmp_path / "m.onnx", golden=golden)))
+    with pytest.raises(ModelError, match="are unusable"):
+        golden_self_test(bundle, FakeBackend(), 4)
+
+
 @pytest.mark.parametrize("key", ["format", "id", "tile_px", "calibration"])
 def test_a_file_without_its_metadata_is_refused(tmp_path, key):
     with pytest.raises(ModelError):
