@@ -30,6 +30,7 @@ from semscan.engine.figures.seen import WHOLE, Seen, in_image
 from semscan.engine.figures.survey import Survey
 from semscan.engine.geometry import Box
 from semscan.engine.imagefile import decode_image_file
+from semscan.engine.pdf.affine import Rect
 from semscan.engine.pdf.masks import InvisibleError
 from semscan.engine.pdf.reader import PdfReader
 from semscan.engine.pdf.stitch import NotOneFigureError
@@ -38,6 +39,9 @@ from semscan.engine.raster import Raster
 from semscan.engine.records import NoticeRecord, PanelRecord
 from semscan.engine.remade import replace
 from semscan.engine.stats import Stopwatch
+
+_DEPENDS_ON_PLACE = frozenset({Reason.PAGE_SCAN, Reason.UNCERTAIN_KIND})
+"""Why a panel that was refused at one place may be assessed at another."""
 
 
 class Examiner:
@@ -191,7 +195,10 @@ class _Examination:
     def _twins(self, name: str, place: Place) -> list[PanelRecord] | None:
         """What was told of the same image before, if it may be told again."""
         twins = self._seen.get(name)
-        return None if twins and any(place.differs(twin) for twin in twins) else twins
+        if not twins or not any(twin.reason in _DEPENDS_ON_PLACE for twin in twins):
+            return twins
+        letters = _letters(place, twins, _boxes(place, twins))
+        return None if any(map(place.differs, twins, letters)) else twins
 
     def _examine_apart(self, image: Image) -> None:
         for part in image.apart():
@@ -243,11 +250,8 @@ class _Examination:
         return self._send(Found(replace(record, status="not_assessed", reason=reason, detail=detail)))
 
     def _report_again(self, place: Place, twins: list[PanelRecord]) -> None:
-        boxes = [place.box_on_page(Box(*seen.bbox_px), *seen.px) if (seen := twin.image) else None for twin in twins]
-        large = [not _is_tiny(twin) for twin in twins]  # as at its first place, tiny parts have no letters
-        letters = iter(place.lettered([box for box, is_large in zip(boxes, large, strict=True) if is_large]))
-        for twin, box, is_large in zip(twins, boxes, large, strict=True):
-            letter = next(letters) if is_large else None
+        boxes = _boxes(place, twins)
+        for twin, box, letter in zip(twins, boxes, _letters(place, twins, boxes), strict=True):
             _, slash, index = twin.panel_id.partition("/")
             record = replace(
                 place.record,
@@ -261,6 +265,18 @@ class _Examination:
                 bbox_pt=box or place.record.bbox_pt,
             )
             self._skip(record, Reason.DUPLICATE_OF, f"the same image as panel {twin.panel_id}")
+
+
+def _boxes(place: Place, twins: list[PanelRecord]) -> list[Rect | None]:
+    """Where panels that were told before lie on this page, in points."""
+    return [place.box_on_page(Box(*seen.bbox_px), *seen.px) if (seen := twin.image) else None for twin in twins]
+
+
+def _letters(place: Place, twins: list[PanelRecord], boxes: list[Rect | None]) -> list[str | None]:
+    """Their letters here; as at their first place, tiny parts have none."""
+    large = [not _is_tiny(twin) for twin in twins]
+    letters = iter(place.lettered([box for box, is_large in zip(boxes, large, strict=True) if is_large]))
+    return [next(letters) if is_large else None for is_large in large]
 
 
 def _is_figure(panels: list[PanelRecord]) -> bool:

@@ -127,15 +127,21 @@ class Place:
             caption_says(m, own=True) == "sem" for m in own
         )
 
-    def differs(self, twin: PanelRecord) -> bool:
-        """Whether a panel that was refused where its image was drawn before may be assessed here."""
+    def differs(self, twin: PanelRecord, letter: str | None) -> bool:
+        """Whether a panel that was refused where its image was drawn before may be assessed here.
+
+        Args:
+            twin: what was told of it there.
+            letter: of the panel here, if known.
+        """
         if twin.reason == Reason.PAGE_SCAN:
             return self.scan != "yes"  # what fills one page like a scan may be a figure on another
         if twin.reason != Reason.UNCERTAIN_KIND or twin.kind is None:
             return False
+        said = None if self.methods is None else caption_says(*self.methods.of(letter))
         if twin.kind.by == "caption":  # as a caption there had it
-            return self.methods is None or not self.methods.all or SEM in self.methods.all
-        return self.may_settle and SEM not in twin.kind.caption
+            return said != "other"
+        return said == "sem" and caption_says(frozenset(twin.kind.caption), own=True) != "sem"
 
     def found(self, finding: Finding, token: str | None = None, *, paper: bool = False) -> Found:
         """The message for a panel of the image drawn here.

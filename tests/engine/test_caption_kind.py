@@ -153,6 +153,29 @@ def test_one_caption_that_casts_doubt_does_not_hide_the_image_elsewhere(gate, tm
     assert [one.record.reason for one in found] == [Reason.UNCERTAIN_KIND, Reason.DUPLICATE_OF, None]
 
 
+@pytest.mark.parametrize("caption", ["Electron micrographs", "Elemental maps", "XRD pattern", "SEM and TEM images"])
+def test_nor_where_the_caption_there_says_nothing(caption, gate, tmp_path):
+    gate(LIKELY)
+    found = look(tmp_path, Paper().page("TEM image").page(caption))
+    assert [one.record.reason for one in found] == [Reason.UNCERTAIN_KIND, None]
+
+
+def test_an_image_under_two_methods_is_settled_where_one_is_named(gate, tmp_path):
+    gate(DOUBT)
+    found = look(tmp_path, Paper().page("SEM and TEM images").page("SEM image").page("SEM image"))
+    assert [one.record.reason for one in found] == [Reason.UNCERTAIN_KIND, None, Reason.DUPLICATE_OF]
+
+
+@pytest.mark.parametrize("kind", [DOUBT, LIKELY], ids=["doubt", "likely"])
+def test_panels_told_apart_by_letters_are_told_once(kind, gate, tmp_path):
+    gate(kind)
+    paper, image, content = two_panels()
+    for _ in range(3):
+        paper.page("(a) TEM, (b) FESEM micrographs", [("(a)", 100), ("(b)", 280)], content, J=image)
+    reasons = [one.record.reason for one in look(tmp_path, paper)]
+    assert reasons == [Reason.UNCERTAIN_KIND, None, *[Reason.DUPLICATE_OF] * 4]
+
+
 def test_a_caption_of_many_images_is_read_once(monkeypatch, tmp_path):
     read = []
     monkeypatch.setattr(reader, "methods_named", lambda text: (read.append(text), methods_named(text))[1])

@@ -247,3 +247,30 @@ def test_a_label_may_stand_apart_from_the_first_line_of_its_caption():
     assert caption_on(made) == "SEM images of the powder and transmission electron micrographs of it."
     made.insert_text((450, 300), "Fig. 3. AFM", fontsize=12)
     assert "AFM" not in caption_on(made)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "high-angle grain boundaries", "ultrasonic treatment", "a laser scanning speed of 800 mm/s",
+        "fluorescent particles",
+        "electrophoretic deposition", "metallographic sections", "polarized light emitters", "an LSCM electrode",
+        "POM particles", "two-photon lithography",
+    ],
+)  # fmt: skip
+def test_materials_and_treatments_are_no_methods(words):
+    assert methods_named(f"Surfaces after {words}.").all == frozenset()
+    assert methods_named(f"SEM images of {words}.").all == {"sem"}
+
+
+@pytest.mark.parametrize(
+    ("words", "method"),
+    [
+        ("HAADF image", "tem"), ("high-angle annular dark-field image", "tem"),
+        ("laser scanning microscopy", "fluorescence"),
+        ("fluorescence image", "fluorescence"), ("POM images", "light"), ("polarized light micrographs", "light"),
+        ("gel electrophoresis", "gel"), ("ultrasound image", "xray"),
+    ],
+)  # fmt: skip
+def test_methods_beside_them_are(words, method):
+    assert method in methods_named(f"{words} of the sample").all
