@@ -61,7 +61,7 @@ def info(model: str | None, as_json: bool) -> None:
     click.echo(f"{bundle.id}   {bundle.path}\nsha256 {bundle.sha256}\ntile {bundle.tile_px} px")
     click.echo(f"calibration {calibration['id']}, supported rate {_rate(calibration)}")
     for name, stratum in calibration["strata"].items():
-        click.echo(f"  {name:10} {stratum['panels']} genuine panels from {stratum['sources']} sources")
+        click.echo(f"  {name:10} {stratum['panels']} genuine panels, worth {stratum['sources']} sources")
     click.echo(f"\n{bundle.card.strip()}")
 
 

@@ -224,12 +224,12 @@ def _run_lines(run: RunRecord, style: Style) -> list[str]:
     head = f"{style.strong(f'{run.tool.name} {run.tool.version}')}   {printable(model)}   {runtime}   {where}"
     rate = float(run.policy["fpr_per_panel"])
     calibration = run.calibration
-    reference = f"{wording.count(calibration.n, 'panel')} from {wording.count(calibration.sources, 'source')}"
+    reference = f"{wording.count(calibration.n, 'panel')}, worth {wording.count(calibration.sources, 'source')},"
     if run.policy.get("calibration"):
         reference += f" of your own ({calibration.id})"
     meaning = (
         f"Rate {wording.one_in(rate)}: at most {wording.one_in(rate)} genuine SEM panels is flagged, as far as a "
-        f"reference of {reference} can tell; enlarged panels and other kinds are flagged more often."
+        f"reference of {reference} can tell; panels that were reduced or denoised may be flagged more often."
     )
     smallest = wording.smallest_rate(calibration.sources)
     if smallest > 0.01:

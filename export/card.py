@@ -79,10 +79,10 @@ Genuine panels of unseen sources at the shipped thresholds:
 
 ## Calibration
 One count per independent source (data set, paper or preprint), each panel once at its own size and once resampled by
-0.5 to 2. Where one collection of panels gave more sources than all others together, each of its sources weighs less, so
-that it counts half; the sources are then worth fewer. The smallest rate that they support with 95 % confidence is
-{results["smallest_bound"]:.3f}, the default rate {rate:g}. No smaller rate can be stated, whatever the score;
-`semscan calibrate` counts an archive of your own.
+0.5 to 2. Where one collection of panels gave most of the sources, each of its sources weighs less, so that it counts
+twice as much as all the others at most; the sources are then worth fewer. The smallest rate that they support with
+95 % confidence is {results["smallest_bound"]:.3f}, the default rate {rate:g}. No smaller rate can be stated, whatever
+the score; `semscan calibrate` counts an archive of your own.
 
 | stratum | genuine panels, each also resampled | sources | worth |
 |---|---|---|---|
@@ -128,8 +128,8 @@ def _optimistic(results: dict[str, Any]) -> str:
         return ""
     told = ", ".join(f"{100 * share:.0f} % stored {name}" for name, share in shares.items())
     return (
-        f" Its printed shares (1 in N) are too small for other sources: 1 in 20 or less was reached by {told} of the "
-        "genuine test panels. Flags rest on a stricter bound."
+        f" Its printed shares (1 in N) may be too small for other sources: 1 in 20 or less was reached by {told} of "
+        "the assessed genuine test panels. Flags rest on a stricter bound."
     )
 
 
@@ -145,8 +145,8 @@ def _local(calibration: dict[str, Any]) -> str:
         return ""
     counted = ", ".join(f"{name} {table['sources']}" for name, table in tables.items())
     return (
-        f"\nA second table says by how much the highest part of genuine panels stands out (sources: {counted}). It is "
-        "behind the\ncue `region`, which shows where the model looked, not where an image was altered.\n"
+        "\nA second table says by how much the highest part of genuine panels stands out (its sources are worth: "
+        f"{counted}). It is\nbehind the cue `region`, which shows where the model looked, not where an image was altered.\n"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ def calibrate(recipe_path: Path, overrides: list[str], data: Path | None, run_di
         "smoothness": line,
         **tables({name: scores for name, (scores, _) in measured.items()}, sources, line),
     }
+    ranking["crossed"] = {name: crossed(scores, sources, line) for name, (scores, _) in measured.items()}
     path = target / "calibration.json"
     path.write_text(json.dumps(calibration) + "\n", encoding="utf-8")
     (target / "calibration_report.json").write_text(json.dumps(ranking, indent=1) + "\n", encoding="utf-8")
@@ -115,6 +117,29 @@ def choose_line(
     return line, ranking
 
 
+def crossed(scores: Scores, sources: Sequence[str], line: dict[str, float]) -> dict[str, Any]:
+    """How a reference of the largest collection alone would do on the others: why collections are balanced.
+
+    Returns:
+        ``collection``; and of the other panels that are assessed, the share above the score that one in twenty of the
+        collection's reaches, its sources weighing the same, by panels and with every source weighing the same.
+    """
+    used = _assessed(scores)
+    names = np.asarray(sources)[used]
+    corrected = (scores.logit - line["slope"] * scores.smoothness - line["intercept"])[used]
+    held = Counter(name.split("/")[0] for name in set(names.tolist()))
+    largest = held.most_common(1)[0][0]
+    inside = np.array([name.split("/")[0] == largest for name in names.tolist()])
+    share = np.array([1 / (names == name).sum() for name in names.tolist()])
+    if inside.all():
+        return {"collection": largest}
+    order = np.argsort(-corrected[inside])
+    reached = np.cumsum(share[inside][order]) / held[largest]
+    above = corrected[~inside] > corrected[inside][order][np.searchsorted(reached, 0.05)]
+    by_source = float((above * share[~inside]).sum() / share[~inside].sum())
+    return {"collection": largest, "panels": float(above.mean()), "sources": by_source}
+
+
 def tables(
     measured: dict[str, Scores], sources: Sequence[str], line: dict[str, float]
 ) -> dict[str, dict[str, dict[str, Any]]]:
@@ -126,8 +151,8 @@ def tables(
         line: from :func:`choose_line`.
 
     Returns:
-        Tables by stratum, the collections of sources balanced. A stratum of regions with too few sources for a rate of
-        10 % is left out.
+        Tables by stratum, the collections of sources balanced (:func:`semscan.engine.tailtable.balanced`). A stratum of
+        regions with too few sources for a rate of 10 % is left out.
     """
     names = np.asarray(sources)
     strata, local = {}, {}

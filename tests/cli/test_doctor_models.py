@@ -193,7 +193,7 @@ def test_an_installation_without_models_says_so(installed, monkeypatch, capsys):
 def test_info_prints_the_card(installed, capsys):
     assert main(["models", "info", "sem-x"]) == 0
     out = capsys.readouterr().out
-    assert "400 genuine panels from 100 sources" in out
+    assert "400 genuine panels, worth 100 sources" in out
     assert "It misses things." in out
     assert installed.asked == ["sem-x"]
     assert main(["models", "info", "--json"]) == 0

@@ -34,8 +34,8 @@ def block(text):
 def test_a_paper_with_a_flag(sample):
     assert shown(sample.paper) == block("""
         semscan 0.1.0   model sem-1 (sha256 9f3c1e7a)   cpu, onnxruntime fp32   offline
-        Rate 1 in 100: at most 1 in 100 genuine SEM panels is flagged, as far as a reference of 2,431 panels from 310
-        sources can tell; enlarged panels and other kinds are flagged more often.
+        Rate 1 in 100: at most 1 in 100 genuine SEM panels is flagged, as far as a reference of 2,431 panels, worth
+        310 sources, can tell; panels that were reduced or denoised may be flagged more often.
 
         paper.pdf   12 pages, 6 figures, 31 panels
           SEM panels  14 assessed, 2 not assessed      other panels 15 (graphics 9, TEM 4, photographs 2)
@@ -348,7 +348,7 @@ def test_what_a_model_says_of_its_limits_is_printed(sample):
 
 def test_a_reference_of_the_users_own_is_named(sample):
     run = replace(sample.run, policy=sample.run.policy | {"calibration": "ours.json"})
-    assert "310 sources of your own (pub-1)" in " ".join(shown([run, sample.document()]).split())
+    assert "310 sources, of your own (pub-1)" in " ".join(shown([run, sample.document()]).split())
     run = replace(run, calibration=replace(run.calibration, id="a\x1b[2Jb"), model=replace(run.model, id="m\x1b[2J"))
     assert "\x1b" not in shown([run, sample.document()])
 

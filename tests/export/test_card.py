@@ -41,7 +41,7 @@ RESULTS = {
 TABLE = {"n": 163, "sources": 93}
 CALIBRATION = {
     "smoothness": {"slope": 0.0, "intercept": 0.0, "low": -1.8, "high": 1.9},
-    "strata": {"lossless": TABLE, "jpeg75": TABLE},
+    "strata": {"lossless": TABLE, "jpeg75": {**TABLE, "sources": 69, "counted": 93}},
     "local": {"jpeg75": {"n": 120, "sources": 71}},
 }
 PROVENANCE = {
@@ -86,6 +86,10 @@ def test_the_caution_names_only_what_was_tested():
     assert "(GANs), not on autoencoders" in said and "the absence of a flag says nothing" in said
     nothing = caution("sem-9", {"makers": []})
     assert "no family of generators" in nothing
+
+
+def test_weighted_sources_are_counted_and_said_to_be_worth_less(card):
+    assert "| lossless | 163 | 93 | 93 |" in card and "| jpeg75 | 163 | 93 | 69 |" in card
 
 
 def test_the_caution_says_when_tails_are_too_small():

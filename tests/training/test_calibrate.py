@@ -1,10 +1,12 @@
+from math import comb
+
 import numpy as np
 import pytest
 
 from semscan.engine.calibration import Calibration
 from semscan.engine.intervals import upper_bound
 from semscan.engine.tailtable import balanced, tail_table
-from semscan.training.calibrate import choose_line, tables
+from semscan.training.calibrate import choose_line, crossed, tables
 from semscan.training.metrics import auc, auc_interval, clopper_pearson, tpr_at
 from semscan.training.scoring import Scores
 
@@ -31,20 +33,45 @@ def test_tail_counts_sources_not_panels():
     np.testing.assert_allclose(table["tail"], np.array([3, 2, 1.75, 1.5, 1.25]) / 3, atol=1e-6)
 
 
-def test_no_collection_outweighs_all_the_others():
-    sources = [f"big/{i}" for i in range(70)] + [f"paper/{i}" for i in range(22)] + ["lab"]
-    weights = balanced([*sources, "big/1"])
-    assert set(weights) == set(sources)
-    assert sum(weights[name] for name in sources if name.startswith("big/")) == pytest.approx(23)
+SOURCES = [f"big/{i}" for i in range(70)] + [f"paper/{i}" for i in range(22)] + ["lab"]
+
+
+def test_no_collection_counts_more_than_twice_all_the_others():
+    weights = balanced([*SOURCES, "big/1"])
+    assert set(weights) == set(SOURCES)
+    assert sum(weights[name] for name in SOURCES if name.startswith("big/")) == pytest.approx(46)
     assert weights["lab"] == weights["paper/3"] == 1
     assert set(balanced(["a/1", "a/2"]).values()) == {1.0}  # nothing to balance against
-    # Others score higher: of the plain table 23 of 93 sources, of the balanced one every second.
+    # Others score higher: of the plain table 23 of 93 sources, of the balanced one every third.
     scores = np.array([0.0] * 70 + [1.0] * 23)
-    plain, table = tail_table(scores, sources, 93), tail_table(scores, sources, 93, weights)
+    plain, table = tail_table(scores, SOURCES, 93), tail_table(scores, SOURCES, 93, weights)
     assert plain["tail"][1] == pytest.approx(24 / 94, abs=1e-6) and "counted" not in plain
-    assert (table["sources"], table["counted"]) == (69, 93)  # 46 squared / (23 + 23 squared / 70) = 69.2
-    assert table["tail"][1] == pytest.approx((1 + 34.5) / 70, abs=1e-6)
-    assert table["upper95"][1] == pytest.approx(float(upper_bound(34.5, 69)), abs=1e-6)
+    assert (table["sources"], table["counted"]) == (69, 93)
+    assert table["tail"][1] == pytest.approx(24 / 70, abs=1e-6)
+    assert table["upper95"][1] == pytest.approx(float(upper_bound(23, 69)), abs=1e-6)
+
+
+@pytest.mark.parametrize("share_of_big", [0.0, 0.3, 2 / 3, 0.9, 1.0])
+def test_the_bound_holds_whichever_collection_scores_high(share_of_big):
+    """The true share is just above a rate: a bound at or below that rate may come out in one of twenty at most."""
+    rate = 0.1
+    weights = balanced(SOURCES)
+    big, other = rate * share_of_big * 1.5, rate * (1 - share_of_big) * 3
+    few = [comb(23, k) * other**k * (1 - other) ** (23 - k) for k in range(24)]
+    many = [comb(70, k) * big**k * (1 - big) ** (70 - k) for k in range(71)]
+    events = np.array([[few[a] * many[b] for b in range(71)] for a in range(24)])
+    count = np.array([[a + b * weights["big/0"] for b in range(71)] for a in range(24)])
+    assert events.sum() == pytest.approx(1)
+    assert events[upper_bound(count, 69) <= rate].sum() <= 0.05
+
+
+def test_a_reference_of_one_collection_is_tried_on_the_others():
+    logit = np.r_[np.linspace(0, 1, 70), np.full(11, 2.0), np.full(12, 0.0)]
+    found = crossed(Scores(logit, np.zeros(93)), SOURCES, {"slope": 0.0, "intercept": 0.0})
+    assert found["collection"] == "big" and found["panels"] == found["sources"] == pytest.approx(11 / 23)
+    assert crossed(Scores(logit[:70], np.zeros(70)), SOURCES[:70], {"slope": 0, "intercept": 0}) == {
+        "collection": "big"
+    }
 
 
 def test_table_is_monotone_and_readable_by_the_engine():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import combinations
 from typing import Any
 
@@ -76,10 +77,11 @@ def measure(context: Context) -> Result:
 
 
 def _others(context: Context) -> list[Micrograph]:
-    try:
-        return list_others(context.root, OTHERS)
-    except UsageError:  # a folder of data without them trains without them
-        return []
+    found: list[Micrograph] = []
+    for name in OTHERS:
+        with suppress(UsageError):  # a folder of data without them trains without them
+            found += list_others(context.root, [name])
+    return found
 
 
 def difference_hash(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
