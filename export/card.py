@@ -146,7 +146,8 @@ def _local(calibration: dict[str, Any]) -> str:
     counted = ", ".join(f"{name} {table['sources']}" for name, table in tables.items())
     return (
         "\nA second table says by how much the highest part of genuine panels stands out (its sources are worth: "
-        f"{counted}). It is\nbehind the cue `region`, which shows where the model looked, not where an image was altered.\n"
+        f"{counted}). It is\nbehind the cue `region`, which shows where the model looked, not where an image was "
+        "altered.\n"
     )
 
 

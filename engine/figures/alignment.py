@@ -42,6 +42,8 @@ def cut_along_others(samples: Samples, panels: list[Box]) -> list[Box]:
     for _ in range(_ROUNDS):
         before = len(panels)
         for down in (False, True):
+            if len(panels) > _MOST_PANELS:  # each pass may multiply them, and compares them two by two
+                return panels
             panels = _cut(samples, panels, down=down)
         if len(panels) == before:
             break
