@@ -56,6 +56,7 @@ class Composed:
             the box is that of the ink: nobody can see where their paper ends.
         kinds: kind of each panel.
         plan: how it was made.
+        letters: where panels other than graphics have theirs: ``left`` or ``right`` inside, ``outside``, ``none``.
     """
 
     pixels: NDArray[np.uint8]
@@ -63,6 +64,7 @@ class Composed:
     panels: tuple[Box, ...]
     kinds: tuple[str, ...]
     plan: Plan
+    letters: str
 
 
 def plan(rng: np.random.Generator, index: int) -> Plan:
@@ -114,7 +116,7 @@ def compose(content: Content, seed: int, given: Plan | None = None, width_px: in
             ink = marks.BLACK if _luma(chosen.ground) > 120 else marks.WHITE
             font = ImageFont.load_default(0.7 * chosen.gutter_px)
             ImageDraw.Draw(sheet).text((x, y - 2), marks.letter_text(rng, index), fill=ink, font=font, anchor="lb")
-    return _store(sheet, panels, kinds, chosen)
+    return _store(sheet, panels, kinds, chosen, decor.letters)
 
 
 def layout(rng: np.random.Generator, width: int, gutter: int) -> tuple[list[Box], tuple[int, int]]:
@@ -201,7 +203,7 @@ def _mark(panel: Image.Image, rng: np.random.Generator, index: int, decor: _Deco
         marks.frame(pen, panel.size, *decor.frame)
 
 
-def _store(sheet: Image.Image, panels: list[Box], kinds: list[str], chosen: Plan) -> Composed:
+def _store(sheet: Image.Image, panels: list[Box], kinds: list[str], chosen: Plan, letters: str) -> Composed:
     if chosen.scale != 1.0:
         before = sheet.size
         sheet = sheet.resize([round(chosen.scale * side) for side in before], Image.Resampling.BICUBIC)
@@ -213,7 +215,7 @@ def _store(sheet: Image.Image, panels: list[Box], kinds: list[str], chosen: Plan
     else:
         sheet.save(held, "JPEG", quality=chosen.quality)
         sheet = Image.open(io.BytesIO(held.getvalue()))
-    return Composed(np.asarray(sheet), held.getvalue(), tuple(panels), tuple(kinds), replace(chosen))
+    return Composed(np.asarray(sheet), held.getvalue(), tuple(panels), tuple(kinds), replace(chosen), letters)
 
 
 def _luma(colour: tuple[int, ...]) -> float:
