@@ -39,12 +39,8 @@ _ACRONYMS: tuple[tuple[str, str], ...] = (
 )
 _WORDS: tuple[tuple[str, str], ...] = (
     (MAP, r"electron back-?scatter(?:ed|ing)? diffraction"),
-    (
-        "tem",
-        r"scanning[ -]?transmission[ -]electron"
-        + _PICTURE
-        + r"|electron tomogra|negative(?:ly)?[ -]stain|high-angle annular",
-    ),
+    ("tem", r"scanning[ -]?transmission[ -]electron" + _PICTURE),
+    ("tem", r"electron tomogra|negative(?:ly)?[ -]stain|high-angle annular"),
     ("tem", r"transmissions?[ -]?ele[ck]tron(?:en)?|cryo-?electron|\u00e9lectronique (?:en|\u00e0|par) transmission"),
     ("tem", r"transmission(?= (?:and|or) scanning electron)"),
     (SEM, r"scanning(?= (?:and|or) transmission electron)|rasterelektronen|\u00e9lectronique \u00e0 balayage"),
@@ -64,10 +60,8 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("light", r"ha?ematoxylin|lichtmikroskop|microscop\w{0,4} optique"),
     ("gel", r"autoradiogra|electrophoresis|electrophoretic (?:gel|mobility)|sds-page"),
     ("gel", r"(?:western|northern|southern|immuno|dot)[ -]?blot|blots?(?![a-z])"),
-    (
-        "xray",
-        r"x-?ray (?:micro-?|nano-?|computed )?(?:phase[ -]contrast|tomogra|ct(?![a-z])|imag|radiogra|microgra|microsc)",
-    ),
+    ("xray", r"x-?ray (?:micro-?|nano-?|computed )?(?:phase[ -]contrast|tomogra|ct(?![a-z]))"),
+    ("xray", r"x-?ray (?:micro-?|nano-?|computed )?(?:imag|radiogra|microgra|microsc)"),
     ("xray", r"computed (?:micro-?)?tomogra|(?:micro|nano)-?ct(?![a-z])|radiogra|magnetic resonance imag"),
     ("xray", r"ultrasound imag|ultrasonogra"),
     (GRAPH, r"heat-?[ ]?maps?(?![a-z])"),

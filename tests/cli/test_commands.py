@@ -136,4 +136,4 @@ def test_export_commands_hand_their_arguments_on(monkeypatch, tmp_path, capsys):
     target.touch()
     assert main(["export", "onnx", str(tmp_path), "-o", str(target)]) == 2
     assert main(["export", "verify", str(target)]) == 0
-    assert capsys.readouterr().out.splitlines() == [str(target), "m.onnx None None"]
+    assert capsys.readouterr().out.splitlines() == [str(target), str(target), "  m.onnx None None"]
