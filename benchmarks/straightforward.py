@@ -1,11 +1,11 @@
-"""What one would write in an afternoon: PyMuPDF's ``extract_image``, Pillow to RGB, the network in eager PyTorch.
+"""What one would write in an afternoon: PyMuPDF's ``extract_image``, Pillow to grey, the network in eager PyTorch.
 
     python benchmarks/straightforward.py LIST CORES TILES
 
 LIST is a text file with a path per line. One process, PyTorch on all given cores, no panels, no gate, no calibration,
-no protection. It is timed without its imports and after a warm-up, three times: with whole images through the network
-(it is convolutional, so it takes any size), with as many tiles of each image as a scan takes of a panel, and with TILES
-of each image, which is what a scan takes of it on average. Prints JSON.
+no protection; the network is that of the model that ships. It is timed without its imports and after a warm-up, three
+times: with whole images through the network (it is convolutional, so it takes any size), with as many tiles of each
+image as a scan takes of a panel, and with TILES of each image, which is what a scan takes of it on average. Prints JSON.
 """
 
 from __future__ import annotations
@@ -23,43 +23,47 @@ import pymupdf
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
+from semscan.engine.bundle import load_bundle
 from semscan.engine.geometry import Box
 from semscan.engine.options import ScanOptions
 from semscan.engine.tiles import tile_origins
-from semscan.training.nets.npr import Npr5k
+from semscan.training.nets.registry import build_network
 
 TILE_PX = 128
 WARM_UP = 3
-MULTIPLE_PX = 8
+MULTIPLE_PX = 16
 """The network takes sides that are a multiple of this."""
 
 
 def images(path: Path) -> Iterator[NDArray[np.uint8]]:
-    """Images of a PDF, uint8 [H, W, 3]."""
+    """Images of a PDF, uint8 [H, W]."""
     with pymupdf.open(path) as document:
         for page in document:
             for listed in page.get_images(full=True):
                 extracted = document.extract_image(listed[0])
-                yield np.array(Image.open(io.BytesIO(extracted["image"])).convert("RGB"))
+                yield np.array(Image.open(io.BytesIO(extracted["image"])).convert("L"))
 
 
-def whole(model: Npr5k, image: NDArray[np.uint8]) -> float:
+def whole(model: nn.Module, image: NDArray[np.uint8]) -> float:
     """Score of the whole image, cut to a size that the network takes."""
     height, width = (side // MULTIPLE_PX * MULTIPLE_PX for side in image.shape[:2])
-    tensor = torch.from_numpy(image[:height, :width]).permute(2, 0, 1).unsqueeze(0).float()
+    tensor = torch.from_numpy(image[None, None, :height, :width]).float()
     return float(model(tensor)[0])
 
 
-def tiled(model: Npr5k, image: NDArray[np.uint8], most: int) -> float:
+def tiled(model: nn.Module, image: NDArray[np.uint8], most: int) -> float:
     """Mean score of the tiles that a scan would take of an image with one panel, had it to take at most so many."""
     box = Box(0, 0, image.shape[1], image.shape[0])
     origins = tile_origins(box, TILE_PX, most)
     tiles = np.stack([image[y : y + TILE_PX, x : x + TILE_PX] for x, y in origins])
-    return float(model(torch.from_numpy(tiles).permute(0, 3, 1, 2).float()).mean())
+    return float(model(torch.from_numpy(tiles[:, None]).float()).mean())
 
 
-def seconds(files: list[Path], score: Callable[[Npr5k, NDArray[np.uint8]], float], model: Npr5k) -> dict[str, float]:
+def seconds(
+    files: list[Path], score: Callable[[nn.Module, NDArray[np.uint8]], float], model: nn.Module
+) -> dict[str, float]:
     """Wall seconds of scoring every image of the files, and how many there were."""
     for path in files[:WARM_UP]:
         for image in images(path):
@@ -75,7 +79,8 @@ def seconds(files: list[Path], score: Callable[[Npr5k, NDArray[np.uint8]], float
 def main() -> None:
     files = [Path(line) for line in Path(sys.argv[1]).read_text("utf-8").splitlines()]
     torch.set_num_threads(int(sys.argv[2]))
-    model = Npr5k(channels=3).eval()
+    provenance = json.loads(load_bundle(ScanOptions().model).metadata["provenance"])
+    model = build_network(provenance["network"]).eval()
     with torch.inference_mode():
         result = {
             "whole": seconds(files, whole, model),
