@@ -5,7 +5,7 @@
 LIST is a text file with a path per line. One process, PyTorch on all given cores, no panels, no gate, no calibration,
 no protection; the network is that of the model that ships. It is timed without its imports and after a warm-up, three
 times: with whole images through the network (it is convolutional, so it takes any size), with as many tiles of each
-image as a scan takes of a panel, and with TILES of each image, which is what a scan takes of it on average. Prints JSON.
+image as a scan takes of a panel, and with TILES of each image, which is what a scan takes on average. Prints JSON.
 """
 
 from __future__ import annotations
