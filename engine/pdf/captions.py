@@ -99,19 +99,6 @@ def _labels(captions: Sequence[Caption | None]) -> set[str]:
     return {caption.label for caption in captions if caption is not None}
 
 
-def figure_labels(blocks: Sequence[Block], placements: Sequence[Placement]) -> list[str | None]:
-    """The figure that each placement belongs to, such as ``Fig. 2``, ``Fig. S4`` or ``Extended Data Fig. 3``.
-
-    Args:
-        blocks: the text of the page.
-        placements: images drawn on this page.
-
-    Returns:
-        One label, or ``None``, for each placement.
-    """
-    return [caption.label if caption else None for caption in figure_captions(blocks, placements)]
-
-
 def page_label(doc: pymupdf.Document, page_index: int) -> str | None:
     """The printed number of a page as the PDF declares it, or ``None`` if it declares none."""
     try:

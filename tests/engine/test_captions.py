@@ -3,7 +3,7 @@
 import pymupdf
 import pytest
 
-from semscan.engine.pdf.captions import caption_label, figure_labels, page_label, text_blocks
+from semscan.engine.pdf.captions import caption_label, figure_captions, page_label, text_blocks
 from semscan.engine.pdf.placements import Placement
 
 PROSE = (
@@ -66,6 +66,10 @@ def make_page(*texts: tuple[tuple[float, float, float, float], str], rotate: int
         assert page.insert_textbox(pymupdf.Rect(box), text, fontsize=8) >= 0
     page.set_rotation(rotate)
     return page
+
+
+def figure_labels(blocks, placements):
+    return [caption.label if caption else None for caption in figure_captions(blocks, placements)]
 
 
 def image(x0: float, y0: float, x1: float, y1: float) -> Placement:
