@@ -121,7 +121,7 @@ def _plots(results: dict[str, Result]) -> dict[str, str]:
             for channel, label in CALIBRATION_LINES.items()
         ]
         lines.append(Line("as promised", nominal, nominal))
-        found["calibration.svg"] = draw([Panel("genuine panels flagged", "nominal rate", lines, is_log=True)])
+        found["calibration.svg"] = draw([Panel("genuine panels with a tail up to", "a rate of", lines, is_log=True)])
     sweeps = results.get("sweeps", {}).get("curves", {})
     if sweeps:
         found["sweeps.svg"] = draw([_sweep(name, points) for name, points in sweeps.items()], columns=3)
@@ -135,6 +135,6 @@ def _chance() -> Line:
 
 def _sweep(name: str, points: list[dict[str, Any]]) -> Panel:
     place = np.array([point["place"] for point in points])
-    keys = {"auc": "AUC", "made_flagged": "made flagged", "genuine_flagged": "genuine flagged"}
+    keys = {"auc": "AUC", "made_flagged": "made, tail <= 5 %", "genuine_flagged": "genuine, tail <= 5 %"}
     lines = [Line(label, place, np.array([point[key] for point in points])) for key, label in keys.items()]
     return Panel(name, name if name != "double JPEG" else "as in the table", lines, y_range=(0.0, 1.0))

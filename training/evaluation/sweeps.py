@@ -21,7 +21,7 @@ LEAST = 20
 
 
 def measure(context: Context) -> Result:
-    """AUC, genuine flagged and made flagged at every step of every curve; made panels as they mix in training."""
+    """AUC and shares with a tail of at most 5 % at every step of every curve; made panels as they mix in training."""
     lab = Lab(context)
     # Reconstructions are cut to the size of the generated crops, so that all scores rest on as many tiles.
     rebuilt = [replace(p, grey=np.ascontiguousarray(p.grey[:SMALL_PX, :SMALL_PX])) for p in lab.panels("reconstructed")]
@@ -79,14 +79,15 @@ def render(result: Result) -> list[str]:
     if "not_measured" in result:
         return [f"Not measured: {result['not_measured']}."]
     lines = [
-        f"{result['n']['genuine']} genuine and {result['n']['made']} made crops. Flagged: tail at most 5 % by the "
-        "frozen tables of the stratum that the stored file falls into; below quality 60 a scan assesses nothing. "
+        f"{result['n']['genuine']} genuine and {result['n']['made']} made crops. Shares: a tail of at most 5 % by the "
+        "frozen tables of the stratum that the stored file falls into. A scan flags fewer, by the upper bound of the "
+        "tail, and below quality 60 it assesses nothing. "
         "Shrunk rows use larger crops, of genuine panels and reconstructions, because generated ones are too small to "
         "be shrunk; steps for which too few are large enough are left out.",
         "",
         "![degradation curves](detector/sweeps.svg)",
         "",
-        "| disturbance | n genuine, made | AUC | genuine flagged | made flagged | not assessed |",
+        "| disturbance | n genuine, made | AUC | genuine, tail at most 5 % | made, tail at most 5 % | not assessed |",
         "|---|---|---|---|---|---|",
     ]
     for points in result["curves"].values():
