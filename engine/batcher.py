@@ -2,7 +2,7 @@
 
 Every batch has the same shape, padded with zero tiles, so that a tile's logit does not depend on how many others
 happened to share its batch. Several devices take turns; results come back in the order in which batches were sent, so
-which device scored a batch shows nowhere.
+that with devices of one kind it shows nowhere which of them scored a batch.
 """
 
 from __future__ import annotations

@@ -167,10 +167,9 @@ def _opened(text: str, mark: _Mark) -> bool:
 
 def _names(text: str) -> list[_Name]:
     """The methods that are named, in their order."""
-    lower = text.lower()
+    lower = text.replace("\u0130", "I").lower()  # the one letter that becomes two, and would move all places
     both = [_first(text, found.start(), capitals=True) for found in _find(True).finditer(text)]
-    if len(lower) == len(text):  # otherwise places would differ
-        both += [_first(lower, found.start(), capitals=False) for found in _find(False).finditer(lower)]
+    both += [_first(lower, found.start(), capitals=False) for found in _find(False).finditer(lower)]
     stated = any(name.method == ERROR for name in both)
     names: list[_Name] = []
     end = 0

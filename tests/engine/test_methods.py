@@ -274,3 +274,7 @@ def test_materials_and_treatments_are_no_methods(words):
 )  # fmt: skip
 def test_methods_beside_them_are(words, method):
     assert method in methods_named(f"{words} of the sample").all
+
+
+def test_a_letter_that_becomes_two_in_lower_case_hides_no_words():
+    assert methods_named("\u0130zmir: scanning electron micrograph beside a TEM image.").all == {"sem", "tem"}
