@@ -1,11 +1,14 @@
 """Panels and operations of the evaluation: sets, names, leak check, forgeries, compound figures, textures."""
 
+from pathlib import Path
+
 import numpy as np
 import pymupdf
 import pytest
 from evaluation_data import panel, write_pack
 from PIL import Image
 
+from semscan.training import pool
 from semscan.training.detector import DetectorRecipe
 from semscan.training.evaluation import leaks, sets
 from semscan.training.evaluation.compound import COLOURS, Store, compose, write_pdf
@@ -13,6 +16,7 @@ from semscan.training.evaluation.forgeries import CONTROLS, PATCH_PX, SIDE_PX, c
 from semscan.training.evaluation.operations import BENIGN, OPERATIONS, SWEEPS, operate
 from semscan.training.evaluation.parts import Context
 from semscan.training.evaluation.textures import quilted, random_phase
+from semscan.training.recipe import load_recipe
 
 
 @pytest.fixture
@@ -94,6 +98,13 @@ def test_leak_check_finds_planted_leaks(context, small_data):
     assert planted["leaks"] == 1
     assert [row["alike"] for row in planted["packs"] if row["pack"] == "copies"] == [1]
     assert "**1 leaks.**" in leaks.render(planted)[0]
+    assert planted["missing"] == list(leaks.OTHERS)  # the small folder has none of them, and the page says so
+    assert all(any(f"not there: {name}" in line for line in leaks.render(planted)) for name in leaks.OTHERS)
+
+
+def test_the_leak_check_looks_at_the_partners_that_the_pool_takes():
+    recipe = load_recipe(Path(pool.__file__).parent / "recipes" / "detector_pool.toml", pool.PoolRecipe, [])
+    assert sorted(recipe.others) == sorted(leaks.OTHERS)
 
 
 def test_the_same_picture_in_another_split_would_be_found():

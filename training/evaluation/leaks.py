@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from itertools import combinations
 from typing import Any
 
@@ -38,7 +37,8 @@ _HASH, _WHOLE, _TILE = 16, 64, 32
 def measure(context: Context) -> Result:
     """Counts that must be zero, and how near the nearest come."""
     listed = {split: list_micrographs(context.root, [split]) for split in SPLITS}
-    if others := _others(context):
+    others, missing = _others(context)
+    if others:
         listed[PARTNERS] = others
     seen: dict[str, tuple[NDArray[np.bool_], NDArray[np.float64]]] = {}
     for split, micrographs in listed.items():
@@ -70,18 +70,22 @@ def measure(context: Context) -> Result:
         packs.append(
             {"pack": name, "tiles": len(made), "alike": int((alike > ALIKE).sum()), "most": float(alike.max())}
         )
-    found: dict[str, Any] = {"pairs": pairs, "packs": packs, "genuine_tiles": len(grid)}
+    found: dict[str, Any] = {"pairs": pairs, "packs": packs, "genuine_tiles": len(grid), "missing": missing}
     found["leaks"] = sum(p["same_bytes"] + p["same_source"] + p["copies"] for p in pairs)
     found["leaks"] += sum(p["alike"] for p in packs)
     return found
 
 
-def _others(context: Context) -> list[Micrograph]:
+def _others(context: Context) -> tuple[list[Micrograph], list[str]]:
+    """The other partners, and the data sets of them that are not there: such a folder trains without them."""
     found: list[Micrograph] = []
+    missing = []
     for name in OTHERS:
-        with suppress(UsageError):  # a folder of data without them trains without them
+        try:
             found += list_others(context.root, [name])
-    return found
+        except UsageError:
+            missing.append(name)
+    return found, missing
 
 
 def difference_hash(grey: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -134,6 +138,7 @@ def render(result: Result) -> list[str]:
         "TEM and light micrographs that detectors train on as genuine. Two panels of one paper that show different "
         "places are no copies of each other: that they stay together rests on the names of sources, which the tables "
         "of the data give for all but the panels of EMPS, and those only calibrate.",
+        *[f"\n**Not checked, for it is not there: {name}.**" for name in result.get("missing", [])],
         "",
         "| splits | same bytes | same source | copies | most alike | near hashes (nearest, bits) |",
         "|---|---|---|---|---|---|",
