@@ -183,14 +183,14 @@ def real(folder: Path) -> Reading:
         result.of += sum(t.panel is not None and t.role == "panel" for t in paper.panels)
         for item in extract_panels([folder / paper.name], ScanOptions(jobs=1, all_images=True)):
             record = item.record if isinstance(item, ExtractedPanel) else None
-            if not (record and record.image and record.bbox_pt and record.kind) or item.grey is None:
+            if not (record and record.image and record.bbox_pt and record.kind) or item.pixels is None:
                 continue
             if record.kind.label != "tiny":
                 figures[record.page, record.image.sha256].append(item)
         for items in figures.values():
             items.sort(key=lambda item: item.record.index or 0)
             start = time.process_time()
-            letters = read_letters([item.grey for item in items])
+            letters = read_letters([item.pixels for item in items])
             result.cpu_s += time.process_time() - start
             result.figures += 1
             for item, letter in zip(items, letters, strict=True):

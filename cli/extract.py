@@ -32,6 +32,7 @@ EXAMPLES = """\
 semscan extract paper.pdf -o panels        one PNG per panel, and panels/manifest.csv
 semscan extract paper.pdf --list           a table only
 semscan extract paper.pdf -o all --figures whole figures beside their panels
+semscan extract paper.pdf -o all --colour  in colour where it is stored so, not in the grey that is scored
 semscan extract papers/ -o all --all       panels of every kind, not only SEM"""
 
 MANIFEST = "manifest.csv"
@@ -54,6 +55,10 @@ LISTED = ("PAGE", "FIGURE", "PANEL", "PIXELS", "IMAGE", "OBJECT", "ENCODING", "P
 @click.option("--all", "every_kind", is_flag=True, help="Panels of every kind, not only those to be assessed.")
 @click.option("--figures", is_flag=True, help="Also the whole figure of every panel that is written, once each.")
 @click.option(
+    "--colour/--grey", "--color/--gray", default=False,
+    help="In the stored colours, or in the grey levels that a scan looks at (the default).",
+)  # fmt: skip
+@click.option(
     "--min-panel", type=int, metavar="PX", default=ScanOptions().min_panel_px, show_default=True,
     help="Panels with a shorter side below this would not be assessed.",
 )  # fmt: skip
@@ -67,27 +72,31 @@ def command(
     only_list: bool,
     every_kind: bool,
     figures: bool,
+    colour: bool,
     min_panel: int,
     jobs: int | None,
     timeout: float,
     password: str | None,
     overwrite: bool,
 ) -> int:
-    """Write the panels of PDFs, images and folders as PNG files in their stored pixels, in grey, never resampled.
+    """Write the panels of PDFs, images and folders as PNG files in their stored pixels, never resampled.
 
     The folder gets one file per panel and manifest.csv: the name of the file, whether it is a panel or a figure, and
     the columns of `semscan --csv`.
     """
     if only_list == (output is not None):
         raise UsageError("extract needs either -o DIR or --list", "semscan extract paper.pdf -o panels")
-    if only_list and figures:
-        raise UsageError("--figures writes files, --list does not", "semscan extract paper.pdf -o panels --figures")
+    for option, given in (("--figures", figures), ("--colour", colour)):
+        if only_list and given:
+            raise UsageError(f"{option} writes files, --list does not", f"semscan extract paper.pdf -o panels {option}")
     options = ScanOptions(min_panel_px=min_panel, jobs=jobs, timeout_s=timeout, password=password)
     problems = _Problems()
     if output is None:
         _list(paths, options, problems)
     else:
-        written = _write(_panels(paths, options, problems, figures=figures), output, every_kind, overwrite)
+        written = _write(
+            _panels(paths, options, problems, figures=figures, colour=colour), output, every_kind, overwrite
+        )
         names = [count(written["panel"], "panel")] + [count(written["figure"], "figure")] * figures
         click.echo(f"{' and '.join(names)} in {printable(str(output))}", err=True)
     return ExitCode.INCOMPLETE if problems.errors else ExitCode.OK
@@ -105,11 +114,11 @@ class _Problems:
 
 
 def _panels(
-    paths: tuple[str, ...], options: ScanOptions, problems: _Problems, *, figures: bool = False
+    paths: tuple[str, ...], options: ScanOptions, problems: _Problems, *, figures: bool = False, colour: bool = False
 ) -> Iterator[ExtractedPanel]:
     from semscan.engine.extract import extract_panels
 
-    for item in extract_panels(paths, options, figures=figures):
+    for item in extract_panels(paths, options, figures=figures, colour=colour):
         if isinstance(item, NoticeRecord):
             problems.note(item)
         else:
@@ -157,10 +166,10 @@ def _write(found: Iterator[ExtractedPanel], folder: Path, every_kind: bool, over
         for panel in found:
             # A figure follows its panels, so it is wanted if the panel written last is one of them.
             wanted = last == panel.record.panel_id if panel.is_figure else panel.record.status == "assessed"
-            if panel.grey is None or not (every_kind or wanted):
+            if panel.pixels is None or not (every_kind or wanted):
                 continue
             name, what = file_name(panel), "figure" if panel.is_figure else "panel"
-            _save(panel.grey, folder / name)
+            _save(panel.pixels, folder / name)
             manifest.write(line([name, what, *panel_cells(panel.record, panel.path).values()]))
             written[what] += 1
             last = panel.record.panel_id.partition("/")[0]
@@ -181,10 +190,10 @@ def file_name(panel: ExtractedPanel) -> str:
     return f"{stem}-{digest}{copy}-p{place}.png"
 
 
-def _save(grey: NDArray[np.uint8], path: Path) -> None:
+def _save(shown: NDArray[np.uint8], path: Path) -> None:
     from PIL import Image
 
     try:
-        Image.fromarray(grey).save(path, "PNG")
+        Image.fromarray(shown).save(path, "PNG")
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error

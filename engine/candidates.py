@@ -104,7 +104,7 @@ def placed_image(reader: PdfReader, image: PlacedImage, doc_id: str, task: Task)
         # Not the bare prefix, which is that of its first part as well, should the parts turn out to be no figure.
         key=image.name if all(part.xref for part in image.parts) else f"{prefix} {len(image.parts)}",
         place=place,
-        open=partial(reader.open_image, image, task.max_pixels),
+        open=partial(reader.open_image, image, task.max_pixels, keeps_colour=task.send_colour),
         seen=Seen(placement.part, image.covered),
         apart=lambda: [placed_image(reader, part, doc_id, task) for part in image.apart()],
     )

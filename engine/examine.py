@@ -227,7 +227,7 @@ class _Examination:
             else:
                 kept.clear()
         if self._task.send_figures and _is_figure(panels) and (whole := panels[0].image):
-            self._emit(image.place.whole(whole, box, part.grey, len(panels)))
+            self._emit(image.place.whole(whole, box, self._survey.pixels(part), len(panels)))
         if name and kept:
             self._memory.put(name, Remembered(content, tuple(kept), self._frames, like_paper(part)))
         return panels

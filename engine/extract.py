@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -30,18 +31,23 @@ class ExtractedPanel:
         path: the file it is in, with the archives around it.
         record: what a scan would report, without a score; ``status`` says whether it would be assessed. Of a figure,
             what is known of the image: ``of`` is its number of panels, whose ids begin with its ``panel_id``.
-        grey: uint8 [h, w], the luminance of the stored pixels; ``None`` when the image could not be decoded.
+        pixels: uint8 [h, w], the luminance of the stored pixels; or, where colours were asked for and the image has
+            any, uint8 [h, w, 3] in RGB; ``None`` when the image could not be decoded.
         is_figure: whether it is a whole figure; it follows its panels.
     """
 
     path: str
     record: PanelRecord
-    grey: NDArray[np.uint8] | None
+    pixels: NDArray[np.uint8] | None
     is_figure: bool = False
 
 
 def extract_panels(
-    paths: Iterable[str | os.PathLike[str]], options: ScanOptions | None = None, *, figures: bool = False
+    paths: Iterable[str | os.PathLike[str]],
+    options: ScanOptions | None = None,
+    *,
+    figures: bool = False,
+    colour: bool = False,
 ) -> Iterator[ExtractedPanel | NoticeRecord]:
     """Panels of files and folders, in the order of each document; needs no model.
 
@@ -49,6 +55,7 @@ def extract_panels(
         paths: PDFs, images and folders.
         options: see :class:`ScanOptions`.
         figures: also each figure as a whole, put together from its strips, once however often it is drawn.
+        colour: pixels in the stored colours, where there are any, instead of the grey levels that a scan looks at.
 
     Yields:
         Panels, and a notice for whatever cannot be examined.
@@ -63,7 +70,9 @@ def extract_panels(
                 refused.append(source)
                 continue
             documents.append(source)
-            task = wire.Task.for_document(source, options, SMALLEST_PANEL_PX, send_pixels=True, send_figures=figures)
+            task = wire.Task.for_document(
+                source, options, SMALLEST_PANEL_PX, send_pixels=True, send_figures=figures, send_colour=colour
+            )
             yield len(documents) - 1, task
 
     held: dict[int, _Held] = {}
@@ -109,16 +118,16 @@ class _Held:
     """What was found in a document that is not finished: if its worker dies, all of it is found again."""
 
     def __init__(self) -> None:
-        self._items: list[tuple[ExtractedPanel | NoticeRecord, tuple[int, int] | None]] = []
+        self._items: list[tuple[ExtractedPanel | NoticeRecord, tuple[int, ...] | None]] = []
         self._pixels = tempfile.SpooledTemporaryFile(HELD_BYTES)  # noqa: SIM115 (closed by close)
 
     def add(self, item: ExtractedPanel | NoticeRecord) -> None:
         """Keep one thing; pixels are kept apart."""
         shape = None
-        if isinstance(item, ExtractedPanel) and item.grey is not None:
-            shape = item.grey.shape
-            self._pixels.write(np.ascontiguousarray(item.grey).data)
-            item = replace(item, grey=None)
+        if isinstance(item, ExtractedPanel) and item.pixels is not None:
+            shape = item.pixels.shape
+            self._pixels.write(np.ascontiguousarray(item.pixels).data)
+            item = replace(item, pixels=None)
         self._items.append((item, shape))
 
     def items(self) -> Iterator[ExtractedPanel | NoticeRecord]:
@@ -128,9 +137,8 @@ class _Held:
             if shape is None or isinstance(item, NoticeRecord):
                 yield item
             else:
-                height, width = shape
-                grey = np.frombuffer(self._pixels.read(height * width), np.uint8).reshape(height, width)
-                yield replace(item, grey=grey)
+                pixels = np.frombuffer(self._pixels.read(math.prod(shape)), np.uint8).reshape(shape)
+                yield replace(item, pixels=pixels)
 
     def close(self) -> None:
         """Forget it."""

@@ -10,8 +10,10 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 import numpy as np
@@ -22,7 +24,7 @@ from semscan.engine.errors import ImageUnusable, Reason
 from semscan.engine.jpegfacts import jpeg_facts
 from semscan.engine.luminance import to_luminance
 from semscan.engine.provenance import read_cues
-from semscan.engine.raster import Raster
+from semscan.engine.raster import VIEW_SHRINK, Colours, Raster
 from semscan.engine.records import CueRecord
 
 FILE_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
@@ -32,7 +34,6 @@ _PILLOW_DAMAGE = (
     *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, RuntimeError),
     *(struct.error, zlib.error),
 )
-_COLOUR_SHRINK = 8
 _DEEP_BITS = {"1": 1, "I": 32, "F": 32}
 
 
@@ -57,7 +58,7 @@ def decode_image_file(data: bytes, max_pixels: int, frames: int | None = None) -
     cues = read_cues(data)
     with open_image(data, FILE_FORMATS, max_pixels) as image:
         if image.format != "TIFF":
-            return [_frame_raster(image, digest, cues)]
+            return [_frame_raster(image, digest, cues, _Again(data, max_pixels))]
         with _pillow_damage():
             total = getattr(image, "n_frames", 1)
         rasters = []
@@ -65,7 +66,7 @@ def decode_image_file(data: bytes, max_pixels: int, frames: int | None = None) -
             with _pillow_damage():
                 image.seek(index)
             check_size(*image.size, max_pixels)
-            rasters.append(_frame_raster(image, digest, cues))
+            rasters.append(_frame_raster(image, digest, cues, _Again(data, max_pixels, index)))
         return rasters
 
 
@@ -96,14 +97,14 @@ def decode_jpeg(data: bytes, max_pixels: int, digest: str) -> Raster:
         sha256=digest,
         jpeg_q=facts.quality,
         subsampling=facts.subsampling,
-        load_colour=(lambda: jpeg_colour(data, max_pixels)) if facts.components > 1 else None,
+        load_colour=partial(jpeg_colour, data, max_pixels) if facts.components > 1 else None,
         jpeg_tables=facts.tables,
         cues=read_cues(data),
     )
 
 
-def jpeg_colour(data: bytes, max_pixels: int, shrink: int = _COLOUR_SHRINK) -> NDArray[np.uint8]:
-    """A small RGB view of a JPEG, decoded at a reduced scale.
+def jpeg_colour(data: bytes, max_pixels: int, shrink: int = VIEW_SHRINK) -> NDArray[np.uint8]:
+    """An RGB view of a JPEG, decoded at a reduced scale.
 
     Args:
         data: the JPEG.
@@ -188,25 +189,57 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         raise ImageUnusable(Reason.TOO_LARGE, f"{width} x {height} px is more than the limit of {max_pixels} pixels")
 
 
-def small_colour(image: Image.Image) -> NDArray[np.uint8]:
-    """A small RGB view of a decoded image by block means, uint8 [ceil(H / 8), ceil(W / 8), 3]."""
+def colour_view(image: Image.Image, shrink: int = VIEW_SHRINK) -> NDArray[np.uint8]:
+    """An RGB view of a decoded image, by block means if it is smaller: uint8 [ceil(H / shrink), ceil(W / shrink), 3]."""
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or image.has_transparency_data:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, layered)
-    return np.array(image.convert("RGB").reduce(_COLOUR_SHRINK))
+    image = image.convert("RGB")
+    return np.array(image.reduce(shrink) if shrink > 1 else image)
 
 
-def _frame_raster(image: Image.Image, digest: str, cues: tuple[CueRecord, ...]) -> Raster:
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """Decodes a frame of a file once more, for its colours: those of all frames are not kept."""
+
+    data: bytes
+    max_pixels: int
+    frame: int = 0
+
+    def __call__(self, shrink: int = VIEW_SHRINK) -> NDArray[np.uint8]:
+        with open_image(self.data, FILE_FORMATS, self.max_pixels) as image:
+            with _pillow_damage():
+                image.seek(self.frame)
+            load_pixels(image)
+            return colour_view(image, shrink)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptView:
+    """A small view of an image that was taken when it was decoded, and how to get all of its colours."""
+
+    view: NDArray[np.uint8]
+    whole: Colours | None = None
+
+    def __call__(self, shrink: int = VIEW_SHRINK) -> NDArray[np.uint8]:
+        if shrink == VIEW_SHRINK:
+            return self.view.copy()
+        if self.whole is None:
+            raise ValueError("the colours of this image were not kept")
+        return self.whole(shrink)
+
+
+def _frame_raster(image: Image.Image, digest: str, cues: tuple[CueRecord, ...], again: _Again) -> Raster:
     bands, mode = image.getbands(), image.mode
     compression = image.info.get("compression") if image.format == "TIFF" else None
     load_pixels(image)
     grey = to_luminance(image)
-    load_colour: Callable[[], NDArray[np.uint8]] | None = None
+    load_colour = None
     if mode == "P" or len(set(bands) - {"A", "a"}) > 1:
-        colour = small_colour(image)
-        if mode != "P" or bool((colour != colour[..., :1]).any()):
-            load_colour = colour.copy
+        view = colour_view(image)
+        if mode != "P" or bool((view != view[..., :1]).any()):
+            load_colour = KeptView(view, again)
     return Raster(
         grey=grey,
         # A TIFF may hold lossy pixels, which belong to another stratum than its name suggests.

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.records import CueRecord
+
+VIEW_SHRINK = 8
+"""How many times smaller the usual view of an image's colours is."""
+
+
+class Colours(Protocol):
+    """Loads the colours of an image."""
+
+    def __call__(self, shrink: int = VIEW_SHRINK, /) -> NDArray[np.uint8]:
+        """The image in RGB.
+
+        Args:
+            shrink: 8 for a small view; 1 for all pixels, which an image from a PDF has only if it was decoded to keep
+                its colours.
+
+        Returns:
+            uint8 [h, w, 3] with h = ceil(H / s), w = ceil(W / s) for some s in 1, 2, 4, 8 that is at most ``shrink``.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,9 +42,8 @@ class Raster:
         sha256: hex digest of the stored bytes (the raw stream of a PDF image, the file of an image file).
         jpeg_q: estimated JPEG quality 1-100 (standard tables), ``None`` for other encodings.
         subsampling: ``4:4:4``, ``4:2:2``, ``4:2:0``, ... or ``None``.
-        load_colour: returns a small RGB view, uint8 [h, w, 3] with h = ceil(H / s), w = ceil(W / s) for some
-            s in 1, 2, 4, 8; ``None`` for an image stored with one component. Costs a second decode, so only
-            called for panels that look like micrographs.
+        load_colour: loads the colours; ``None`` for an image stored with one component. Costs a second decode, so only
+            called for panels that look like micrographs, and where pixels are asked for in colour.
         jpeg_tables: ``standard`` if the luminance table is one that ``jpeg_q`` stands for, ``other`` if it is only
             the nearest one, ``None`` for other encodings.
         cues: what the stored bytes say about where the picture comes from.
@@ -39,6 +56,6 @@ class Raster:
     sha256: str
     jpeg_q: int | None = None
     subsampling: str | None = None
-    load_colour: Callable[[], NDArray[np.uint8]] | None = None
+    load_colour: Colours | None = None
     jpeg_tables: str | None = None
     cues: tuple[CueRecord, ...] = ()

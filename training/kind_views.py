@@ -13,7 +13,7 @@ from PIL import Image
 
 from semscan.engine.figures.texture import texture_summary
 from semscan.engine.figures.views import COLOUR_NAMES, PATCH_PX, colour_summary, is_coloured, take_views
-from semscan.engine.imagefile import small_colour
+from semscan.engine.imagefile import colour_view
 from semscan.engine.luminance import to_luminance
 from semscan.training.kind_data import LABELS, Picture
 from semscan.training.kind_print import print_picture, tinted
@@ -87,7 +87,7 @@ def _add(rows: list[tuple[object, ...]], image: Image.Image, picture: Picture, l
         return
     colour = np.zeros(len(COLOUR_NAMES), np.float32)
     if image.mode != "L":
-        colour = colour_summary(small_colour(image.convert("RGB")))
+        colour = colour_summary(colour_view(image.convert("RGB")))
     rows.append(
         (
             texture_summary(take_views(to_luminance(image))),

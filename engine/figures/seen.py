@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.geometry import Box, pixels_of
-from semscan.engine.raster import Raster
+from semscan.engine.raster import VIEW_SHRINK, Colours, Raster
 from semscan.engine.records import PanelRecord
 from semscan.engine.remade import replace
 
@@ -89,12 +88,12 @@ def in_image(record: PanelRecord, box: Box, size: tuple[int, int]) -> PanelRecor
 class _Part:
     """The colour view of a part of an image."""
 
-    load: Callable[[], NDArray[np.uint8]]
+    load: Colours
     size: tuple[int, int]
     box: Box
 
-    def __call__(self) -> NDArray[np.uint8]:
-        view, (width, height), box = self.load(), self.size, self.box
+    def __call__(self, shrink: int = VIEW_SHRINK) -> NDArray[np.uint8]:
+        view, (width, height), box = self.load(shrink), self.size, self.box
         scale = max(round(height / view.shape[0]), round(width / view.shape[1]), 1)
         rows, columns = -(-box.height // scale), -(-box.width // scale)
         return view[box.y0 // scale :][:rows, box.x0 // scale :][:, :columns]

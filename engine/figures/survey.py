@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from semscan.engine.figures.panels import split_figure
 from semscan.engine.figures.quality import is_coloured, quality_of
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.wire import Task
-from semscan.engine.raster import Raster
+from semscan.engine.raster import Colours, Raster
 from semscan.engine.records import ImageRecord, KindRecord, PanelRecord
 from semscan.engine.remade import replace
 from semscan.engine.smoothness import smoothness
@@ -60,7 +61,7 @@ class Survey:
             return
         with self.watch.stage("split"):
             boxes, scraps = split_figure(raster.grey)
-        colour = _Once(raster.load_colour)
+        colour = _Colour(raster.load_colour)
         of = len(boxes) + len(scraps)
         for index, box in enumerate(boxes, 1):
             found = self._panel(_describe(raster, box, index, of), raster, box, colour, covered, may_settle)
@@ -69,12 +70,20 @@ class Survey:
             record = replace(_describe(raster, box, index, of), kind=KindRecord("tiny", 1.0))
             yield _refused(record, Reason.TOO_SMALL, f"{box.width} x {box.height} px: too small for a panel")
 
+    def pixels(self, raster: Raster) -> NDArray[np.uint8]:
+        """The pixels of an image as they are asked for: in its colours, uint8 [h, w, 3], or in grey, uint8 [h, w]."""
+        return self._shown(raster, _Colour(raster.load_colour))
+
+    def _shown(self, raster: Raster, colour: _Colour) -> NDArray[np.uint8]:
+        whole = colour.whole if self.task.send_colour else None
+        return raster.grey if whole is None else whole
+
     def _panel(
         self,
         record: PanelRecord,
         raster: Raster,
         box: Box,
-        colour: _Once,
+        colour: _Colour,
         covered: tuple[Box, ...],
         may_settle: bool,
     ) -> Finding:
@@ -93,10 +102,10 @@ class Survey:
         return replace(found, if_sem=self._judged(replace(record, kind=told), by_caption, raster, box, colour, covered))
 
     def _judged(
-        self, record: PanelRecord, kind: Kind, raster: Raster, box: Box, colour: _Once, covered: tuple[Box, ...]
+        self, record: PanelRecord, kind: Kind, raster: Raster, box: Box, colour: _Colour, covered: tuple[Box, ...]
     ) -> Finding:
         """A panel of this kind: why it is not assessed, or its tiles."""
-        pixels = _crop(raster.grey, box) if self.task.send_pixels else None
+        pixels = _crop(self._shown(raster, colour), box) if self.task.send_pixels else None
         stratum = stratum_name(raster.encoding, raster.jpeg_q)
         if refusal := self._refusal(kind, box, raster, stratum, colour):
             return _refused(record, *refusal, pixels)
@@ -118,7 +127,7 @@ class Survey:
         return Finding(record, stratum or "", smooth, tiles, pixels, places=places)
 
     def _refusal(
-        self, kind: Kind, box: Box, raster: Raster, stratum: str | None, colour: _Once
+        self, kind: Kind, box: Box, raster: Raster, stratum: str | None, colour: _Colour
     ) -> tuple[Reason, str] | None:
         """Why a panel cannot be assessed, if so."""
         least = self.task.min_panel_px
@@ -138,7 +147,7 @@ class Survey:
             return Reason.BELOW_QUALITY_FLOOR, f"JPEG quality {raster.jpeg_q} is below the floor of {QUALITY_FLOOR}"
         return Reason.BELOW_QUALITY_FLOOR, f"no genuine reference panels stored as {raster.encoding}"
 
-    def _is_false_colour(self, kind: Kind, raster: Raster, box: Box, colour: _Once) -> bool:
+    def _is_false_colour(self, kind: Kind, raster: Raster, box: Box, colour: _Colour) -> bool:
         """Whether a panel is coloured all over that would be an SEM micrograph without its colour."""
         if kind.label not in ("sem", "uncertain") or raster.bits == 1:
             return False
@@ -147,24 +156,27 @@ class Survey:
             return False
         return self.gate.classify(_crop(raster.grey, box), lambda: None).label == "sem"
 
-    def _kind(self, raster: Raster, box: Box, colour: _Once) -> Kind:
+    def _kind(self, raster: Raster, box: Box, colour: _Colour) -> Kind:
         if raster.bits == 1:
             return Kind("graphic", 1.0)
         return self.gate.classify(_crop(raster.grey, box), lambda: _view(raster, box, colour.value))
 
 
-class _Once:
-    """Calls a loader at most once."""
+class _Colour:
+    """The colours of an image, loaded at most once; ``None`` if it has none."""
 
-    def __init__(self, load: Callable[[], NDArray[np.uint8]] | None) -> None:
+    def __init__(self, load: Colours | None) -> None:
         self._load = load
-        self._value: NDArray[np.uint8] | None = None
 
-    @property
+    @cached_property
     def value(self) -> NDArray[np.uint8] | None:
-        if self._load is not None:
-            self._value, self._load = self._load(), None
-        return self._value
+        """A small view."""
+        return self._load() if self._load else None
+
+    @cached_property
+    def whole(self) -> NDArray[np.uint8] | None:
+        """All of them."""
+        return self._load(1) if self._load else None
 
 
 def _view(raster: Raster, box: Box, whole: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from typing import Protocol
 
@@ -18,7 +19,7 @@ import pymupdf
 from PIL import Image
 
 from semscan.engine.errors import ImageUnusable, Reason
-from semscan.engine.imagefile import check_size, decode_jpeg, load_pixels, open_image, small_colour
+from semscan.engine.imagefile import KeptView, check_size, colour_view, decode_jpeg, load_pixels, open_image
 from semscan.engine.jpegfacts import jpeg_facts
 from semscan.engine.luminance import to_luminance
 from semscan.engine.pdf import colourspace, masks
@@ -63,6 +64,7 @@ class StoredImage:
         max_pixels: larger images, and masks, are refused.
         raw: the stored bytes, before all filters.
         sha256: their digest.
+        keeps_colour: its raster can load all of its colours; otherwise that of a JPEG only.
     """
 
     resolver: Resolver
@@ -72,6 +74,7 @@ class StoredImage:
     max_pixels: int
     raw: bytes
     sha256: str
+    keeps_colour: bool = False
 
     @property
     def identity(self) -> str | None:
@@ -283,14 +286,14 @@ def _spot_colours(stored: StoredImage) -> Image.Image:
 def _raster_of(stored: StoredImage, image: Image.Image, components: int, bits: int) -> Raster:
     colour = None
     if image.mode not in ("L", "LA", "I;16", "I"):
-        colour = small_colour(image)
-        if components == 1 and bool((colour == colour[..., :1]).all()):
-            colour = None
+        view = colour_view(image)
+        if components > 1 or bool((view != view[..., :1]).any()):
+            colour = KeptView(view, partial(colour_view, image) if stored.keeps_colour else None)
     return Raster(
         grey=to_luminance(image),
         encoding=ENCODINGS.get(stored.codec, "raw"),
         components=components,
         bits=bits,
         sha256=stored.sha256,
-        load_colour=None if colour is None else colour.copy,
+        load_colour=colour,
     )

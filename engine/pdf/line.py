@@ -8,6 +8,7 @@ messages at once, because waking the supervisor costs more than reading what it 
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import fields
 from itertools import chain
@@ -162,11 +163,13 @@ class SupervisorEnd:
         self.connection, self._ring = connection, ring
         self._to_release = 0
         self._bytes_left, self._most_pixels = MOST_BYTES, 0
+        self._bands: tuple[tuple[int, ...], ...] = ((),)
 
     def send_task(self, task: Task, *, at_once: bool = False) -> None:
         """Hand a document to the worker; ``at_once``: its messages are not to wait for each other."""
         self._bytes_left = MOST_BYTES
         self._most_pixels = task.max_pixels if task.send_pixels or task.send_figures else 0
+        self._bands = ((), (3,)) if task.send_colour else ((),)
         body = {"task": _TASK_VALUES(task), "at_once": at_once}
         self.connection.send_bytes(json.dumps(body).encode())
 
@@ -242,10 +245,11 @@ class SupervisorEnd:
         return Found(record, typed(stratum, str), number(smoothness), tiles, pixels, token, origins)
 
     def _pixels(self, shape: Any) -> NDArray[np.uint8]:
-        height, width = map(whole, shape)
-        if height * width > self._most_pixels:
+        height, width, *bands = map(whole, shape)
+        if height * width > self._most_pixels or tuple(bands) not in self._bands:
             raise ValueError("more pixels than were asked for")
-        return np.frombuffer(self.connection.recv_bytes(height * width), np.uint8).reshape(height, width)
+        size = height * width * math.prod(bands)
+        return np.frombuffer(self.connection.recv_bytes(size), np.uint8).reshape(height, width, *bands)
 
     def release(self) -> None:
         """Give the tiles received so far back to the worker, many at a time."""

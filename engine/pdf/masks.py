@@ -12,7 +12,7 @@ from PIL import Image
 
 from semscan.engine.luminance import over_white
 from semscan.engine.pdf.syntax import Ref, Resolver, Value, numbers
-from semscan.engine.raster import Raster
+from semscan.engine.raster import VIEW_SHRINK, Colours, Raster
 
 SampleArray: TypeAlias = NDArray[Any]
 _LUMA = (0.299, 0.587, 0.114)
@@ -109,11 +109,11 @@ def on_white(raster: Raster, alpha: Alpha) -> Raster:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Blended:
-    load: Callable[[], NDArray[np.uint8]]
+    load: Colours
     alpha: Alpha
 
-    def __call__(self) -> NDArray[np.uint8]:
-        view = self.load()
+    def __call__(self, shrink: int = VIEW_SHRINK) -> NDArray[np.uint8]:
+        view = self.load(shrink)
         small = _fit(self.alpha.plane, view.shape[:2])
         return np.stack([_blend(view[..., band], small, self.alpha.matte) for band in range(3)], axis=-1)
 

@@ -172,7 +172,9 @@ class PdfReader:
             page = self._placer.loaded(index)
         return text_blocks(page)
 
-    def open_image(self, image: PlacedImage, max_pixels: int) -> StoredImage | StitchedImage:
+    def open_image(
+        self, image: PlacedImage, max_pixels: int, *, keeps_colour: bool = False
+    ) -> StoredImage | StitchedImage:
         """A drawn picture, read but not decoded.
 
         Raises:
@@ -180,13 +182,15 @@ class PdfReader:
         """
         mosaic = image.drawn.mosaic
         if mosaic is None:
-            return self._open(image.placement, max_pixels)
-        return open_stitched(mosaic, max_pixels, partial(self._open, max_pixels=max_pixels))
+            return self._open(image.placement, max_pixels, keeps_colour)
+        return open_stitched(mosaic, max_pixels, lambda part: self._open(part, max_pixels, keeps_colour))
 
-    def _open(self, placement: Placement, max_pixels: int) -> StoredImage:
+    def _open(self, placement: Placement, max_pixels: int, keeps_colour: bool) -> StoredImage:
         if placement.xref:
-            return open_pdf_image(self._doc, placement.xref, max_pixels, self._placer.resolver)
-        return open_inline_image(self._doc, placement, max_pixels)
+            stored = open_pdf_image(self._doc, placement.xref, max_pixels, self._placer.resolver)
+        else:
+            stored = open_inline_image(self._doc, placement, max_pixels)
+        return replace(stored, keeps_colour=keeps_colour)
 
 
 def _methods(captions: Sequence[Caption | None]) -> list[Methods | None]:

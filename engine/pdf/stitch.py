@@ -20,7 +20,7 @@ from semscan.engine.pdf.decode import StoredImage
 from semscan.engine.pdf.masks import InvisibleError
 from semscan.engine.pdf.placements import Placement
 from semscan.engine.pdf.strips import Mosaic, Part
-from semscan.engine.raster import Raster
+from semscan.engine.raster import VIEW_SHRINK, Colours, Raster
 
 STRIP_PX, STRIP_ASPECT = 128, 3.0
 """Parts that are thinner or longer than this are strips even where their pixels do not tell."""
@@ -31,7 +31,6 @@ _SAME_LEVELS = 4.0
 _LOSSIER = ("jpx", "jpeg")
 """Of a mixed figure the first of these is reported: if one part has no genuine reference, the figure has none."""
 
-_COLOUR_SHRINK = 8
 _WHITE = 255
 
 Grey: TypeAlias = NDArray[np.uint8]
@@ -100,7 +99,7 @@ class StitchedImage:
         first = mosaic.parts[0].window
         rows = _kept(grey, mosaic.seams_y, mosaic.laps_y, first.y0 % 2)
         columns = _kept(grey.T, mosaic.seams_x, mosaic.laps_x, first.x0 % 2)
-        colour = _Colour(tuple(views), rows, columns, grey[_small(rows)][:, _small(columns)]) if views else None
+        colour = _Colour(tuple(views), rows, columns, grey) if views else None
         if (len(rows), len(columns)) != grey.shape:
             grey = np.ascontiguousarray(grey[rows][:, columns])
         return _joined(facts, grey, colour)
@@ -136,27 +135,27 @@ def _lay(whole: Grey, pixels: Grey, part: Part) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _View:
-    """The small colour view of a part, and the size of the part in pixels."""
+    """The colours of a part, and the size of the part in pixels."""
 
-    load: Callable[[], Grey]
+    load: Colours
     size: tuple[int, int]
     part: Part
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Colour:
-    """Puts the colour views of the parts together; parts without one are grey."""
+    """Puts the colours of the parts together; parts without any are grey."""
 
     views: tuple[_View, ...]
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
     grey: Grey
 
-    def __call__(self) -> Grey:
-        ys, xs = _small(self.rows), _small(self.columns)
-        whole = np.repeat(self.grey[..., None], 3, axis=2)
+    def __call__(self, shrink: int = VIEW_SHRINK) -> Grey:
+        ys, xs = _thinned(self.rows, shrink), _thinned(self.columns, shrink)
+        whole = np.repeat(self.grey[np.ix_(ys, xs)][..., None], 3, axis=2)
         for seen in self.views:
-            part, (width, height), view = seen.part, seen.size, seen.load()
+            part, (width, height), view = seen.part, seen.size, seen.load(shrink)
             box = part.place
             inside_y, inside_x = (
                 np.flatnonzero((ys >= box.y0) & (ys < box.y1)),
@@ -168,9 +167,9 @@ class _Colour:
         return whole
 
 
-def _small(kept: NDArray[np.intp]) -> NDArray[np.intp]:
+def _thinned(kept: NDArray[np.intp], step: int) -> NDArray[np.intp]:
     """The middle one of every few rows or columns."""
-    return kept[np.minimum(np.arange(0, len(kept), _COLOUR_SHRINK) + _COLOUR_SHRINK // 2, len(kept) - 1)]
+    return kept[np.minimum(np.arange(0, len(kept), step) + step // 2, len(kept) - 1)]
 
 
 def _aspect(box: Box) -> float:

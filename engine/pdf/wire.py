@@ -36,6 +36,7 @@ class Task:
     password: str | None = None
     file: str | None = None
     send_figures: bool = False
+    send_colour: bool = False
 
     @classmethod
     def for_document(
@@ -46,6 +47,7 @@ class Task:
         *,
         send_pixels: bool = False,
         send_figures: bool = False,
+        send_colour: bool = False,
     ) -> Task:
         """The task for one document under these options."""
         return cls(
@@ -62,6 +64,7 @@ class Task:
             password=options.password,
             file=str(document.opened),
             send_figures=send_figures,
+            send_colour=send_colour,
         )
 
 
@@ -93,9 +96,9 @@ class Named:
 class Found:
     """A panel. With tiles, uint8 [n, 1, T, T], it waits for its score; without, its record is complete.
 
-    ``pixels``, uint8 [h, w], is the panel itself, sent when the task asks for it. ``token`` is the same for tiles of
-    this worker that are the same; ``None`` if that is not known. ``places`` are the origins ``(x, y)`` of the tiles in
-    pixels from the top left of the panel; empty if they are not known.
+    ``pixels``, uint8 [h, w] or in colour [h, w, 3], is the panel itself, sent when the task asks for it. ``token`` is
+    the same for tiles of this worker that are the same; ``None`` if that is not known. ``places`` are the origins
+    ``(x, y)`` of the tiles in pixels from the top left of the panel; empty if they are not known.
     """
 
     record: PanelRecord
@@ -112,7 +115,7 @@ class Whole:
     """A figure, put together from its strips, after the last of its panels; sent when the task asks for it.
 
     ``record`` says where it is: its ``panel_id`` is what those of its panels begin with, ``of`` their number, its
-    ``status`` empty. ``pixels``, uint8 [h, w], is what is seen of it.
+    ``status`` empty. ``pixels``, uint8 [h, w] or [h, w, 3], is what is seen of it.
     """
 
     record: PanelRecord

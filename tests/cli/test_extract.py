@@ -33,7 +33,7 @@ def extracted(monkeypatch, sample):
         ExtractedPanel("a/paper.pdf", replace(sample.small, panel_id="4be1:9.1", reason="corrupt"), None),
     ]
     fake = types.ModuleType("semscan.engine.extract")
-    fake.extract_panels = lambda paths, options, figures: (i for i in items if figures or not _is_figure(i))
+    fake.extract_panels = lambda paths, options, figures, colour: (i for i in items if figures or not _is_figure(i))
     monkeypatch.setitem(sys.modules, "semscan.engine.extract", fake)
     return items
 
@@ -46,10 +46,30 @@ def test_panels_are_written_in_their_stored_pixels(extracted, tmp_path, capsys):
     for row, item in zip(rows, extracted[:2], strict=True):
         with Image.open(tmp_path / "out" / row["file"]) as image:
             assert image.mode == "L"
-            assert np.array_equal(np.asarray(image), item.grey)
+            assert np.array_equal(np.asarray(image), item.pixels)
         assert (row["path"], row["panel_id"]) == ("a/paper.pdf", item.record.panel_id)
         assert row["what"] == "panel"
     assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+@pytest.mark.parametrize("word", ["--colour", "--color"])
+def test_colour_is_asked_for_and_written(monkeypatch, sample, tmp_path, word):
+    asked = []
+    shown = np.arange(130 * 140 * 3, dtype=np.uint32).reshape(130, 140, 3).astype(np.uint8)
+
+    def found(paths, options, figures, colour):
+        asked.append(colour)
+        return iter([ExtractedPanel("a/paper.pdf", replace(sample.look, panel_id="4be1:4.1/1"), shown)])
+
+    fake = types.ModuleType("semscan.engine.extract")
+    fake.extract_panels = found
+    monkeypatch.setitem(sys.modules, "semscan.engine.extract", fake)
+    assert main(["extract", "a/paper.pdf", "-o", str(tmp_path / "out"), word]) == 0
+    assert main(["extract", "a/paper.pdf", "-o", str(tmp_path / "grey")]) == 0
+    assert asked == [True, False]
+    (file,) = (tmp_path / "out").glob("*.png")
+    with Image.open(file) as image:
+        assert image.mode == "RGB" and np.array_equal(np.asarray(image), shown)
 
 
 def test_all_writes_other_kinds_too(extracted, tmp_path):
@@ -66,7 +86,7 @@ def test_figures_are_written_once_beside_their_panels(extracted, tmp_path, capsy
     assert len(figures) == wanted
     assert (figures[0]["panel_id"], figures[0]["of"], figures[0]["status"]) == ("4be1:4.1", "2", "")
     with Image.open(tmp_path / figures[0]["file"]) as image:
-        assert np.array_equal(np.asarray(image), extracted[2].grey)
+        assert np.array_equal(np.asarray(image), extracted[2].pixels)
     assert len(set(tmp_path.iterdir())) == len(rows) + 1
     assert f" and {wanted} figure" in capsys.readouterr().err
 

@@ -24,11 +24,11 @@ def extracted(tmp_path, pdf: Pdf) -> list[ExtractedPanel]:
 
 def assert_exact(found: list[ExtractedPanel], figure: np.ndarray, panels: list[np.ndarray]) -> None:
     (whole,) = [item for item in found if item.is_figure]
-    assert np.array_equal(whole.grey, figure)
+    assert np.array_equal(whole.pixels, figure)
     parts = [item for item in found if not item.is_figure]
     assert len(parts) == len(panels)
     for part, wanted in zip(parts, panels, strict=True):
-        assert np.array_equal(part.grey, wanted)
+        assert np.array_equal(part.pixels, wanted)
 
 
 UPRIGHT, TURNED, MIRRORED = "200 0 0 300 50 50", "0 200 -300 0 500 100", "-200 0 0 300 400 50"
@@ -81,7 +81,7 @@ def test_a_figure_in_four_inks(tmp_path):
     pdf = Pdf()
     pdf.page("200 0 0 300 50 50 cm /I Do", I=pdf.flate(400, 600, inks.tobytes(), space="/DeviceCMYK"))
     (whole,) = [item for item in extracted(tmp_path, pdf) if item.is_figure]
-    assert np.array_equal(whole.grey, (through + 127) // 255)
+    assert np.array_equal(whole.pixels, (through + 127) // 255)
 
 
 def test_a_jpeg_in_a_form_on_a_turned_page_is_the_jpeg(tmp_path):
@@ -91,5 +91,5 @@ def test_a_jpeg_in_a_form_on_a_turned_page_is_the_jpeg(tmp_path):
     form = pdf.form("q 200 0 0 300 0 0 cm /I Do Q", matrix="0 1 -1 0 400 90", I=pdf.jpeg(stored))
     pdf.page("/F Do", extra="/MediaBox [0 0 612 792]/Rotate 90", F=form)
     alone = extract_panels([tmp_path / "alone.jpg"], ScanOptions(jobs=1, all_images=True), figures=True)
-    grey = [item.grey for item in alone if isinstance(item, ExtractedPanel)]
+    grey = [item.pixels for item in alone if isinstance(item, ExtractedPanel)]
     assert_exact(extracted(tmp_path, pdf), grey[-1], grey[:-1])

@@ -47,8 +47,8 @@ def test_a_flate_figure_in_strips_comes_out_whole_and_equal(drawn_twice):
     found = extracted(drawn_twice)
     figures = [item for item in found if item.is_figure]
     assert len(figures) == 2
-    assert np.array_equal(figures[0].grey, FIGURE)
-    assert np.array_equal(figures[1].grey, texture(256, 256, 3))
+    assert np.array_equal(figures[0].pixels, FIGURE)
+    assert np.array_equal(figures[1].pixels, texture(256, 256, 3))
     record = figures[0].record
     assert (record.page, record.of, record.index, record.kind, record.status) == (1, 2, None, None, "")
     assert (record.image.px, record.image.bbox_px, record.image.parts) == ((400, 600), (0, 0, 400, 600), 6)
@@ -61,7 +61,7 @@ def test_figures_follow_their_panels_which_are_parts_of_them(drawn_twice):
     assert [item.is_figure for item in own] == [False, False, True]
     for panel in own[:2]:
         x0, y0, x1, y1 = panel.record.image.bbox_px
-        assert np.array_equal(panel.grey, own[2].grey[y0:y1, x0:x1])
+        assert np.array_equal(panel.pixels, own[2].pixels[y0:y1, x0:x1])
 
 
 def test_figures_come_only_when_asked_for_and_change_nothing_else(drawn_twice):
@@ -76,7 +76,7 @@ def test_only_what_is_seen_of_a_figure_is_written(tmp_path):
     pdf.page("q 50 450 200 150 re W n 200 0 0 300 50 450 cm /I Do Q", I=image)
     (tmp_path / "a.pdf").write_bytes(pdf.build())
     (figure,) = [item for item in extracted(tmp_path / "a.pdf") if item.is_figure]
-    assert np.array_equal(figure.grey, FIGURE[300:])
+    assert np.array_equal(figure.pixels, FIGURE[300:])
     assert figure.record.image.bbox_px == (0, 300, 400, 600)
 
 
@@ -91,7 +91,7 @@ def test_icons_and_damaged_images_are_no_figures(tmp_path):
 def test_an_image_file_is_a_figure(tmp_path):
     (tmp_path / "a.png").write_bytes(encode(FIGURE, "PNG"))
     figures = [item for item in extracted(tmp_path / "a.png") if item.is_figure]
-    assert [item.grey.tolist() for item in figures] == [FIGURE.tolist()]
+    assert [item.pixels.tolist() for item in figures] == [FIGURE.tolist()]
 
 
 def test_pixels_that_wait_are_bounded_and_come_back_as_they_were(drawn_twice, monkeypatch):
@@ -114,7 +114,7 @@ def test_pixels_that_wait_are_bounded_and_come_back_as_they_were(drawn_twice, mo
     assert [file._rolled for file in files] == [False, True]
     assert all(file.closed for file in files)
     assert [item.record for item in on_disk] == [item.record for item in in_memory]
-    assert all(np.array_equal(a.grey, b.grey) for a, b in zip(on_disk, in_memory, strict=True))
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(on_disk, in_memory, strict=True))
 
 
 def test_whoever_stops_early_leaves_no_file_open(drawn_twice, monkeypatch):

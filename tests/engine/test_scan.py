@@ -240,7 +240,7 @@ def test_extracted_panels_carry_their_pixels(tmp_path):
     found = list(extract_panels([tmp_path], ScanOptions(jobs=1, all_images=True)))
     (panel,) = [item for item in found if isinstance(item, ExtractedPanel)]
     box = panel.record.image.bbox_px
-    assert panel.grey.shape == (box[3] - box[1], box[2] - box[0])
+    assert panel.pixels.shape == (box[3] - box[1], box[2] - box[0])
     assert [item.code for item in found if isinstance(item, NoticeRecord)] == [NoticeCode.EMPTY_FILE]
 
 

@@ -161,9 +161,16 @@ def test_only_so_many_messages_and_pixels_as_a_task_may_bring(monkeypatch):
     supervisor.send_task(task)
     worker.send(wire.Found(record, pixels=np.zeros((3, 4), np.uint8)))
     assert supervisor.receive()[0].pixels.shape == (3, 4)
-    worker.send(wire.Found(record, pixels=np.zeros((13, 1), np.uint8)))
-    with pytest.raises(ValueError, match="pixels"):
-        supervisor.receive()
+    for more in ((13, 1), (3, 4, 3)):
+        worker, supervisor = ends(8)
+        supervisor.send_task(task)
+        worker.send(wire.Found(record, pixels=np.zeros(more, np.uint8)))
+        with pytest.raises(ValueError, match="pixels"):
+            supervisor.receive()
+    worker, supervisor = ends(8)
+    supervisor.send_task(replace(task, send_colour=True))
+    worker.send(wire.Found(record, pixels=np.zeros((3, 4, 3), np.uint8)))
+    assert supervisor.receive()[0].pixels.shape == (3, 4, 3)
     worker, supervisor = ends(8)
     monkeypatch.setattr(line, "MOST_BYTES", 10_000)
     for _ in range(2):  # the bound is that of each document
