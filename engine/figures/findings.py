@@ -14,7 +14,8 @@ from semscan.engine.figures.kind import caption_says
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.affine import Rect
 from semscan.engine.pdf.letters import MOST_PANELS
-from semscan.engine.pdf.methods import GRAPH, MAP, SEM, Methods
+from semscan.engine.pdf.methods import Methods
+from semscan.engine.pdf.methodwords import GRAPH, MAP, SEM
 from semscan.engine.pdf.wire import Found, Whole
 from semscan.engine.records import ImageRecord, PanelRecord
 from semscan.engine.remade import replace
@@ -33,7 +34,7 @@ class Finding:
         stratum: of the calibration, empty for a panel that is not to be scored.
         smoothness: of the panel, likewise 0.
         tiles: uint8 [n, 1, T, T] to be scored, or ``None``.
-        pixels: uint8 [h, w], the panel itself if the task asks for it.
+        pixels: uint8 [h, w] or [h, w, 3], the panel itself if the task asks for it.
         among: boxes of all panels of its image, in reading order, if known.
         places: origins of the tiles in pixels from the top left of the panel.
         open: whether a caption that speaks of other methods casts doubt on it.
@@ -186,7 +187,7 @@ class Place:
         Args:
             image: what is known of it, from any of its panels.
             seen: the part of it that is.
-            pixels: uint8 [h, w] of that part.
+            pixels: uint8 [h, w] or [h, w, 3] of that part.
             panels: how many were found in it.
         """
         here = self._here(replace(image, bbox_px=(seen.x0, seen.y0, seen.x1, seen.y1)))

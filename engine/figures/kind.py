@@ -26,7 +26,7 @@ from semscan.engine.errors import ModelError
 from semscan.engine.figures import texture
 from semscan.engine.figures.quality import is_coloured
 from semscan.engine.figures.views import COLOUR_NAMES, PATCH_PX, colour_summary, take_views
-from semscan.engine.pdf.methods import ELECTRON, GRAPH, MAP, SEM
+from semscan.engine.pdf.methodwords import DERIVED, ELECTRON, GRAPH, MAP, SEM
 
 NAME = GATE
 FORMAT = 2
@@ -67,8 +67,8 @@ class Kind:
 def caption_says(named: Set[str], own: bool) -> str | None:
     """What the methods that a caption names mean for the kind of a micrograph.
 
-    Plots do not count: the network knows them by their pixels. Neither do element maps of the figure, which come with
-    the micrograph that they belong to. An electron microscope that may scan or not says nothing.
+    Plots do not count: the network knows them by their pixels. Neither do element maps and segmentations of the figure,
+    which come with the micrograph that they belong to. An electron microscope that may scan or not says nothing.
 
     Args:
         named: methods, see :class:`semscan.engine.pdf.methods.Methods`.
@@ -79,7 +79,7 @@ def caption_says(named: Set[str], own: bool) -> str | None:
     """
     if SEM in named:
         return "sem" if named <= {SEM, GRAPH, ELECTRON} else None
-    others = named - ({GRAPH} if own else {GRAPH, MAP})
+    others = named - ({GRAPH} if own else {GRAPH, MAP, DERIVED})
     return "other" if others and ELECTRON not in named else None
 
 

@@ -39,14 +39,23 @@ def caption_label(text: str) -> tuple[str, bool] | None:
     clear = _CLEAR_END.match(rest) is not None
     if not clear and not _TITLE.match(rest):
         return None
-    number = re.sub(r"\s|(?<=[A-Za-z])[.\-]", "", found["number"]).upper()
-    prefix = (found["prefix"] or "").lower()
-    kind = _KINDS.get(found["kind"].lower(), "Fig.")
+    return figure_label(found["prefix"], found["kind"], found["number"]), clear
+
+
+def figure_label(prefix: str | None, kind: str, number: str) -> str:
+    """The label of a figure in one spelling.
+
+    >>> figure_label("Supplementary", "Figure", "3"), figure_label(None, "Fig", "S-3")
+    ('Fig. S3', 'Fig. S3')
+    """
+    number = re.sub(r"\s|(?<=[A-Za-z])[.\-]", "", number).upper()
+    prefix = (prefix or "").lower()
+    kind = _KINDS.get(kind.lower(), "Fig.")
     if prefix.startswith("extended"):
-        return f"Extended Data {kind} {number}", clear
+        return f"Extended Data {kind} {number}"
     if prefix and number.isdecimal():
         number = f"S{number}"
-    return f"{kind} {number}", clear
+    return f"{kind} {number}"
 
 
 def caption_text(lines: Sequence[str]) -> str:
@@ -58,18 +67,22 @@ def caption_text(lines: Sequence[str]) -> str:
     Returns:
         At most :data:`LONGEST_CAPTION` characters; of ``Figure 1a. View`` it is ``(a) View``.
     """
-    text = ""
-    for line in lines:
-        line = line[:LONGEST_CAPTION].strip()
-        if text.endswith(("-", "\u00ad")) and line:
-            text = text[:-1] + line if line[0].islower() or text[-1] == "\u00ad" else text + line
-        else:
-            text = f"{text} {line}" if text else line
-        if len(text) >= LONGEST_CAPTION:
-            break
-    text = " ".join(unicodedata.normalize("NFKC", text[:LONGEST_CAPTION]).split())[:LONGEST_CAPTION]
-    found = _CAPTION.match(text)
+    found = _CAPTION.match(on_one_line(lines, LONGEST_CAPTION))
     if found is None:
         return ""
     rest = found["rest"].lstrip(_AFTER_LABEL)
     return f"({found['panel']}) {rest}" if found["panel"] else rest
+
+
+def on_one_line(lines: Sequence[str], most: int) -> str:
+    """Lines of a text as one, at most ``most`` characters; words that were cut at the end of a line are whole again."""
+    text = ""
+    for line in lines:
+        line = line[:most].strip()
+        if text.endswith(("-", "\u00ad")) and line:
+            text = text[:-1] + line if line[0].islower() or text[-1] == "\u00ad" else text + line
+        else:
+            text = f"{text} {line}" if text else line
+        if len(text) >= most:
+            break
+    return " ".join(unicodedata.normalize("NFKC", text[:most]).split())[:most]
