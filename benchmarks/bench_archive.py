@@ -61,6 +61,7 @@ class NullBackend:
     name = "null"
     device = "cpu"
     precision = "fp32"
+    how = ""
 
     def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Zeros, float32 [B]."""

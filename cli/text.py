@@ -216,9 +216,14 @@ class _Block:
         return f" At {wording.one_in(self._rate)}, {paper} up to {share} of the time."
 
 
+_CHOSEN_IN_HEAD = 60
+"""Characters of what was chosen, and why, up to which it stands in the first line; more is a line of its own."""
+
+
 def _run_lines(run: RunRecord, style: Style) -> list[str]:
     where = "offline" if run.offline else "uses the network"
-    why = f" ({run.chosen})" if run.chosen else ""
+    chosen = printable(run.chosen or "")
+    why = f" ({chosen})" if 0 < len(chosen) <= _CHOSEN_IN_HEAD else ""
     runtime = f"{run.device}, {run.backend} {run.precision}{why}"
     model = f"model {run.model.id} (sha256 {run.model.sha256[:8]})"
     head = f"{style.strong(f'{run.tool.name} {run.tool.version}')}   {printable(model)}   {runtime}   {where}"
@@ -234,7 +239,8 @@ def _run_lines(run: RunRecord, style: Style) -> list[str]:
     smallest = wording.smallest_rate(calibration.sources)
     if smallest > 0.01:
         meaning += f" The reference is thin: it supports no rate below {wording.one_in(smallest)}."
-    lines = [head, *wrapped(printable(meaning), style, indent="")]
+    more = wrapped(f"Runtime: {chosen}.", style, indent="") if chosen and not why else []
+    lines = [head, *more, *wrapped(printable(meaning), style, indent="")]
     if caution := run.model.caution:
         lines += wrapped(printable(f"{caution} Its card: semscan models info {run.model.id}"), style, indent="")
     return lines

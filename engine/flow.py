@@ -214,7 +214,7 @@ class _Timed:
 
     def __init__(self, backend: Backend) -> None:
         self._backend, self.watch = backend, Stopwatch()
-        self.name, self.device, self.precision = backend.name, backend.device, backend.precision
+        self.name, self.device, self.precision, self.how = backend.name, backend.device, backend.precision, backend.how
 
     def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         with self.watch.stage("infer"):

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import TypeAlias
 
 from semscan import __version__
-from semscan.engine.backends import Backend, open_backends
+from semscan.engine.backends import Backend
 from semscan.engine.backends.choice import choose
 from semscan.engine.backends.memory import HalvingBackend
 from semscan.engine.bundle import GATE, Bundle, gate_sha256, load_bundle
@@ -25,7 +25,7 @@ from semscan.engine.options import ScanOptions
 from semscan.engine.pdf.pool import Pool
 from semscan.engine.records import CalibrationId, ModelId, NoticeRecord, Record, RunRecord, Tool
 from semscan.engine.reference import load_reference, open_reference
-from semscan.engine.selftest import golden_self_test
+from semscan.engine.selftest import open_proved
 from semscan.engine.stats import ScanStats
 
 Paths: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -82,12 +82,13 @@ def scan(
     with Pool(options.worker_count(), options.memory_mib, options.timeout_s, bundle.tile_px) as pool:
         pool.warm_up()  # while this process loads the runtime
         said: SimpleQueue[NoticeRecord] = SimpleQueue()
-        backends = [backend] if backend else open_backends(bundle, choice)
-        backends = [HalvingBackend(one, partial(_say, said, one.device)) for one in backends]
+        tell = partial(_say, said)
         if backend is None:
-            for one in backends:  # in the shape of the scan, unless there is memory anyway and it would only take time
-                golden_self_test(bundle, one, None if one.device == "cpu" else options.batch_size)
-        run = _run_record(bundle, backends, options, rate, argv, choice.why if backend is None else None)
+            proved = open_proved(bundle, choice, options.batch_size, tell)
+            backends, why = proved.backends, "; ".join(filter(None, (choice.why, proved.how))) or None
+        else:
+            backends, why = (HalvingBackend(backend, partial(tell, backend.device)),), None
+        run = _run_record(bundle, backends, options, rate, argv, why)
         if journal:
             run = journal.start(run)
         yield run

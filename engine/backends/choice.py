@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 
 from semscan.engine.errors import DeviceError, UsageError
 
-BACKENDS = ("auto", "onnxruntime", "openvino", "tensorrt")
+BACKENDS = ("auto", "onnxruntime", "onnxruntime-tensorrt", "openvino", "tensorrt")
 PRECISIONS = ("auto", "fp32", "fp16", "int8")
 
 ALL = "cuda:all"
 """Every CUDA device there is; how many, is asked when they are opened."""
 
-_ON_CUDA = ("onnxruntime", "tensorrt")
+_TENSORRT = ("onnxruntime-tensorrt", "tensorrt")
+_ON_CUDA = ("onnxruntime", *_TENSORRT)
 _one_cuda = re.compile(r"cuda(?::([0-9]{1,4}))?")
 
 
@@ -25,7 +26,7 @@ class Choice:
 
     Attributes:
         device: ``cpu``, ``cuda:N``, several of these such as ``cuda:0,cuda:1``, or ``cuda:all``.
-        backend: ``onnxruntime``, ``openvino`` or ``tensorrt``.
+        backend: one of :data:`BACKENDS` but ``auto``.
         precision: ``fp32``, ``fp16`` or ``int8``.
         why: one clause for people, where something was left open.
     """
@@ -55,7 +56,7 @@ def choose(device: str = "auto", backend: str = "auto", precision: str = "auto")
             TensorRT was asked for.
         backend: one of :data:`BACKENDS`.
         precision: one of :data:`PRECISIONS`; ``auto`` is ``fp32``, which the calibration was computed in, and ``fp16``
-            with TensorRT, whose plans are built in it.
+            with TensorRT, whose engines are built in it.
 
     Raises:
         UsageError: there is no such device, runtime or precision, or not together.
@@ -67,7 +68,7 @@ def choose(device: str = "auto", backend: str = "auto", precision: str = "auto")
     where = _device(device, backend)
     if where != "cpu":
         return _on_cuda(where, backend, precision)
-    if backend == "tensorrt":
+    if backend in _TENSORRT:
         raise UsageError("TensorRT does not run on the CPU", "leave out --device, or use --device cuda")
     precision = "fp32" if precision == "auto" else precision
     if backend != "auto":
@@ -86,7 +87,7 @@ def choose(device: str = "auto", backend: str = "auto", precision: str = "auto")
 def _device(device: str, backend: str) -> str:
     """``cpu`` or one or several CUDA devices, written in full."""
     if device == "auto":
-        return "cuda:0" if backend == "tensorrt" else "cpu"
+        return "cuda:0" if backend in _TENSORRT else "cpu"
     if device in ("cpu", ALL):
         return device
     found = [_one_cuda.fullmatch(name) for name in device.split(",")]
@@ -105,8 +106,8 @@ def _on_cuda(device: str, backend: str, precision: str) -> Choice:
     backend = "onnxruntime" if backend == "auto" else backend
     if backend not in _ON_CUDA:
         raise UsageError(f"{backend} does not run on {device}", f"use one of: {', '.join(_ON_CUDA)}")
-    usual = "fp16" if backend == "tensorrt" else "fp32"
+    usual = "fp16" if backend in _TENSORRT else "fp32"
     precision = usual if precision == "auto" else precision
-    if precision == "int8" or (backend == "tensorrt" and precision != "fp16"):
+    if precision == "int8" or (backend in _TENSORRT and precision != "fp16"):
         raise UsageError(f"{backend} on {device} does not run {precision}", f"use --precision {usual}")
     return Choice(device, backend, precision, why)

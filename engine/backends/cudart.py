@@ -22,6 +22,8 @@ from semscan.engine.errors import DeviceError
 LIBRARIES = ("libcudart.so.13", "libcudart.so.12", "libcudart.so")
 CUDNN = ("libcudnn.so.9",)
 """What ONNX Runtime's convolutions on CUDA are linked to."""
+_PACKAGES = {"nvidia": "nvidia/*/lib", "tensorrt_libs": "tensorrt_libs"}
+"""Packages that hold libraries, and their folders."""
 _TO_DEVICE, _TO_HOST = 1, 2
 _THREAD_LOCAL_CAPTURE = 1
 _MAJOR, _MINOR = 75, 76
@@ -90,12 +92,22 @@ class Cuda:
         self._call("cudaFree", pointer)
 
     def pinned(self, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
-        """Page-locked host memory as an array, which copies run past the processor; as long-lived as the process."""
+        """Page-locked host memory as an array, which copies run past the processor.
+
+        It lives as long as the process, unless the array is given to :meth:`unpin`.
+
+        Raises:
+            OutOfDeviceMemory: there is not enough that can be locked.
+        """
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         pointer = ctypes.c_void_p()
         self._call("cudaHostAlloc", ctypes.byref(pointer), ctypes.c_size_t(size), 0)
         memory = (ctypes.c_ubyte * size).from_address(pointer.value or 0)
         return np.ctypeslib.as_array(memory).view(dtype).reshape(shape)
+
+    def unpin(self, values: NDArray[Any]) -> None:
+        """Give page-locked memory back; the array must not be used any more."""
+        self._call("cudaFreeHost", ctypes.c_void_p(values.ctypes.data))
 
     def copy_in(self, to: ctypes.c_void_p, values: NDArray[Any], stream: ctypes.c_void_p) -> None:
         """Copy pinned memory to the device, asynchronously."""
@@ -118,7 +130,11 @@ class Cuda:
         """
         graph, made = ctypes.c_void_p(), ctypes.c_void_p()
         self._call("cudaStreamBeginCapture", stream, _THREAD_LOCAL_CAPTURE)
-        yield lambda: self._call("cudaGraphLaunch", made, stream)
+        try:
+            yield lambda: self._call("cudaGraphLaunch", made, stream)
+        except BaseException:
+            self._library.cudaStreamEndCapture(stream, ctypes.byref(graph))  # or it would record what follows, too
+            raise
         self._call("cudaStreamEndCapture", stream, ctypes.byref(graph))
         self._call("cudaGraphInstantiate", ctypes.byref(made), graph, ctypes.c_ulonglong(0))
 
@@ -157,10 +173,7 @@ def _address(value: Any) -> int:
 
 def find_library(names: Sequence[str]) -> ctypes.CDLL | None:
     """The first of some libraries that can be loaded, from pip's packages or from the system; ``None`` if none can."""
-    folders: list[Path] = []
-    if (spec := importlib.util.find_spec("nvidia")) and spec.submodule_search_locations:
-        for root in spec.submodule_search_locations:
-            folders += sorted(Path(root).glob("*/lib"))
+    folders = list(_folders())
     for name in names:
         for path in [*(str(folder / name) for folder in folders if (folder / name).is_file()), name]:
             try:
@@ -170,10 +183,19 @@ def find_library(names: Sequence[str]) -> ctypes.CDLL | None:
     return None
 
 
+def _folders() -> Iterator[Path]:
+    """Where pip puts the libraries of CUDA and of TensorRT."""
+    for package, pattern in _PACKAGES.items():
+        if (spec := importlib.util.find_spec(package)) and spec.submodule_search_locations:
+            for root in spec.submodule_search_locations:
+                yield from sorted(Path(root).parent.glob(pattern))
+
+
 def _load() -> ctypes.CDLL:
     found = find_library(LIBRARIES)
     if found is None:
         raise DeviceError(
-            "the CUDA runtime library is not installed", "pip install 'semscan[tensorrt]'; or use --device cpu"
+            "the CUDA runtime library is not installed",
+            "pip install 'semscan[gpu]' (ONNX Runtime) or 'semscan[tensorrt]'; or use --device cpu",
         )
     return found

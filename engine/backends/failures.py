@@ -23,6 +23,10 @@ class OutOfDeviceMemory(DeviceError):
     """The device has too little memory left for what was asked of it."""
 
 
+class Unusable(DeviceError):
+    """A runtime or a device that cannot be used here, whatever it is asked for."""
+
+
 def failure(error: Exception, runtime: str, device: str) -> DeviceError:
     """The refusal that an exception of a runtime means, raised while a batch was scored."""
     said = " ".join(str(error).split())

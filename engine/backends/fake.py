@@ -14,6 +14,7 @@ class FakeBackend:
     name = "fake"
     device = "cpu"
     precision = "fp32"
+    how = ""
 
     def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """See :class:`semscan.engine.backends.Backend`."""

@@ -29,6 +29,7 @@ class HalvingBackend:
         self._backend, self._tell = backend, tell
         self._half = 0
         self.name, self.device, self.precision = backend.name, backend.device, backend.precision
+        self.how = backend.how
 
     def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits of a batch.

@@ -31,6 +31,7 @@ class OpenVinoBackend:
 
     name = "openvino"
     device = "cpu"
+    how = ""
 
     def __init__(self, bundle: Bundle) -> None:
         self.precision = bundle.precision

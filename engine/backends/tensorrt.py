@@ -1,5 +1,7 @@
 """TensorRT on an NVIDIA device, versions 8.6 to 11: a plan built by ``semscan export tensorrt``, run as CUDA graphs.
 
+The lean and the dispatch runtime, which cannot build, run version-compatible plans where no whole TensorRT is there.
+
 A batch is halved between two lanes. Each has a stream, an execution context, page-locked host memory and memory of the
 device, so the second half is copied while the first is computed. Copies and computation of a lane are recorded once
 per batch size and replayed afterwards.
@@ -8,8 +10,11 @@ per batch size and replayed afterwards.
 from __future__ import annotations
 
 import ctypes
+import importlib
+import importlib.util
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +23,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.backends.cudart import Cuda
-from semscan.engine.backends.failures import OutOfDeviceMemory
+from semscan.engine.backends.failures import OutOfDeviceMemory, Unusable
 from semscan.engine.backends.plan import PlanKey, read_key, require_same
 from semscan.engine.bundle import Bundle
 from semscan.engine.errors import DeviceError, ModelError
 
 LANES = 2
+PACKAGES = ("tensorrt", "tensorrt_lean", "tensorrt_dispatch")
+"""The whole of it, then those that only run version-compatible plans."""
 
 
 class TensorRtBackend:
@@ -42,9 +49,10 @@ class TensorRtBackend:
     name = "tensorrt"
 
     def __init__(self, bundle: Bundle, plan: Path, index: int = 0) -> None:
-        trt = import_tensorrt()
+        import_tensorrt(*PACKAGES)
         cuda = Cuda(index)
         key = read_key(plan)
+        trt = import_tensorrt(*(PACKAGES if "version_compatible" in key.flags else PACKAGES[:1]))
         require_same(plan, key, key_here(trt, cuda, bundle, key.batches, key.flags))
         logger = trt.Logger(trt.Logger.ERROR)
         runtime = trt.Runtime(logger)
@@ -57,6 +65,7 @@ class TensorRtBackend:
             )
         require_io(trt, engine, bundle)
         self.precision, self.device = bundle.precision, f"cuda:{index}"
+        self.how = f"{trt.__name__} {trt.__version__}"
         self._shape, self._largest = (1, bundle.tile_px, bundle.tile_px), key.batches[2]
         self._cuda, self._keep = cuda, (logger, runtime, engine)  # contexts do not keep them alive
         self._lanes = [_Lane(cuda, self._context(engine), self._shape) for _ in range(LANES)]
@@ -96,6 +105,22 @@ class TensorRtBackend:
             _collect(item, logits)
         return logits
 
+    def resident(self, size: int) -> Callable[[], None]:
+        """What scores a batch of that size that the device already has, and waits for it; for benchmarks."""
+        self.infer(np.zeros((size, *self._shape), np.uint8))
+        share = min(-(-size // LANES), self._largest)
+        turns = [self._lanes[number % LANES] for number in range(-(-size // share))]
+        replays = {id(lane): lane.computing(share) for lane in turns}
+
+        def compute() -> None:
+            self._cuda.use()
+            for lane in turns:
+                replays[id(lane)]()
+            for lane in turns:
+                self._cuda.synchronize(lane.stream)
+
+        return compute
+
     def _context(self, engine: Any) -> Any:
         context = engine.create_execution_context()
         if context is None:  # it takes the memory of the largest batch of the plan
@@ -128,61 +153,74 @@ class _Lane:
         self.current.tiles[len(tiles) :] = 0
         self.current.replay()
 
+    def computing(self, size: int) -> Callable[[], None]:
+        """A recording of the computation alone, without copies, of a batch size that was recorded already."""
+        self.buckets[size].compute()  # not recorded: the context may have had another shape last
+        self.cuda.synchronize(self.stream)
+        with self.cuda.captured(self.stream) as replay:
+            self.buckets[size].compute()
+        return replay
+
     def forget(self) -> None:
-        """Give the memory of the device back that the recordings hold."""
+        """Give the memory back that the recordings hold."""
         self.cuda.synchronize(self.stream)
         for bucket in self.buckets.values():
-            for pointer in bucket.memory:
-                self.cuda.free(pointer)
+            bucket.give_back()
         self.buckets.clear()
+        self.current = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Bucket:
-    """Page-locked tiles and logits of one batch size, the recording that turns ones into the others, and its memory."""
+    """Page-locked tiles and logits of one batch size, and the recording that turns the ones into the others."""
 
     tiles: NDArray[np.uint8]
     logits: NDArray[np.float32]
     replay: Callable[[], None]
-    memory: tuple[ctypes.c_void_p, ...]
+    compute: Callable[[], None]
+    """Starts the network on tiles that the device already has."""
+    give_back: Callable[[], None]
+    """Gives back all memory of both sides."""
 
 
 def _record(lane: _Lane, size: int) -> _Bucket:
     cuda, context, stream = lane.cuda, lane.context, lane.stream
-    context.set_input_shape("tiles", (size, *lane.shape))
-    inputs, outputs, evidence = _all_or_none(
-        cuda, size * math.prod(lane.shape), 4 * size, 4 * math.prod(context.get_tensor_shape("evidence"))
-    )
-    tiles = cuda.pinned((size, *lane.shape), np.uint8)
-    logits = cuda.pinned((size,), np.float32)
+    with ExitStack() as taken:  # of which all is given back if anything fails, for a smaller batch to use
 
-    def enqueue() -> None:
-        cuda.copy_in(inputs, tiles, stream)
-        if not context.execute_async_v3(stream.value):
-            raise DeviceError("TensorRT fails to start the network on the device", "semscan doctor")
-        cuda.copy_out(logits, outputs, stream)
+        def memory(size_bytes: int) -> ctypes.c_void_p:
+            pointer = cuda.device_memory(size_bytes)
+            taken.callback(cuda.free, pointer)
+            return pointer
 
-    for name, memory in (("tiles", inputs), ("logit", outputs), ("evidence", evidence)):
-        context.set_tensor_address(name, memory.value)
-    tiles[:] = 0
-    enqueue()  # TensorRT sets itself up at the first call with a shape, which must not be recorded
-    cuda.synchronize(stream)
-    with cuda.captured(stream) as replay:
-        enqueue()
-    return _Bucket(tiles, logits, replay, (inputs, outputs, evidence))
+        def pinned(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+            array = cuda.pinned(shape, dtype)
+            taken.callback(cuda.unpin, array)
+            return array
 
+        shape = (size, *lane.shape)
+        context.set_input_shape("tiles", shape)
+        inputs, outputs = memory(size * math.prod(lane.shape)), memory(4 * size)
+        evidence = memory(4 * math.prod(context.get_tensor_shape("evidence")))
+        tiles, logits = pinned(shape, np.uint8), pinned((size,), np.float32)
 
-def _all_or_none(cuda: Cuda, *sizes_bytes: int) -> list[ctypes.c_void_p]:
-    """Memory of the device; what was had is given back if not all can be, for a smaller batch to use."""
-    taken: list[ctypes.c_void_p] = []
-    try:
-        for size in sizes_bytes:
-            taken.append(cuda.device_memory(size))
-    except OutOfDeviceMemory:
-        for pointer in taken:
-            cuda.free(pointer)
-        raise
-    return taken
+        def enqueue() -> None:
+            cuda.copy_in(inputs, tiles, stream)
+            compute()
+            cuda.copy_out(logits, outputs, stream)
+
+        def compute() -> None:
+            context.set_input_shape("tiles", shape)
+            for name, where in (("tiles", inputs), ("logit", outputs), ("evidence", evidence)):
+                context.set_tensor_address(name, where.value)
+            if not context.execute_async_v3(stream.value):
+                raise DeviceError("TensorRT fails to start the network on the device", "semscan doctor")
+
+        tiles[:] = 0
+        enqueue()  # TensorRT sets itself up at the first call with a shape, which must not be recorded
+        cuda.synchronize(stream)
+        with cuda.captured(stream) as replay:
+            enqueue()
+        return _Bucket(tiles, logits, replay, compute, taken.pop_all().close)
 
 
 def _collect(item: tuple[_Lane, int, int], logits: NDArray[np.float32]) -> None:
@@ -192,17 +230,22 @@ def _collect(item: tuple[_Lane, int, int], logits: NDArray[np.float32]) -> None:
     logits[start : start + count] = lane.current.logits[:count]
 
 
-def import_tensorrt() -> Any:
-    """The package ``tensorrt``.
+def import_tensorrt(*packages: str) -> Any:
+    """The first of some packages of TensorRT that can be loaded; the whole one if none is named.
 
     Raises:
-        DeviceError: it is not installed, or its libraries cannot be loaded.
+        Unusable: none is installed, or their libraries cannot be loaded.
     """
-    try:
-        import tensorrt
-    except (ImportError, OSError) as error:
-        raise DeviceError(f"TensorRT is not usable here: {error}", "pip install 'semscan[tensorrt]'") from error
-    return tensorrt
+    wanted, said = packages or PACKAGES[:1], ""
+    for name in wanted:
+        try:
+            return importlib.import_module(name)
+        except (ImportError, OSError) as error:
+            said = said or str(error)
+    remedy = "pip install 'semscan[tensorrt]'"
+    if len(wanted) == 1 and any(importlib.util.find_spec(name) for name in PACKAGES[1:]):
+        remedy += ", or build the plan with --version-compatible, which the lean runtime that is installed can run"
+    raise Unusable(f"TensorRT is not usable here: {said}", remedy)
 
 
 def key_here(trt: Any, cuda: Cuda, bundle: Bundle, batches: tuple[int, int, int], flags: tuple[str, ...]) -> PlanKey:

@@ -151,6 +151,11 @@ def test_a_warning_stays_with_its_document(sample):
 def test_what_was_taken_and_why_is_in_the_head(sample):
     said = shown([replace(sample.run, chosen="starts fastest"), sample.summary()])
     assert "   cpu, onnxruntime fp32 (starts fastest)   offline\n" in said
+    long = "NHWC; a CUDA graph for batches of 32 refused: ONNX Runtime fails on cuda:0: CUDA failure \x1b[31m900"
+    said = shown([replace(sample.run, chosen=long), sample.summary()])
+    assert "   cpu, onnxruntime fp32   offline\n" in said
+    assert "Runtime: NHWC; a CUDA graph for batches of 32 refused:" in said
+    assert "\x1b[31m" not in said
 
 
 def test_a_device_that_halves_its_batch_is_told_and_is_no_input(sample):

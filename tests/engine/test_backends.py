@@ -9,7 +9,6 @@ import pytest
 
 from semscan.engine.backends import open_backend
 from semscan.engine.backends.choice import Choice, choose
-from semscan.engine.backends.onnxruntime import BoundBatch, open_session
 from semscan.engine.bundle import load_bundle
 from semscan.engine.errors import DeviceError, ModelError, UsageError
 from semscan.engine.selftest import golden_self_test
@@ -119,6 +118,7 @@ def test_a_graph_that_no_runtime_takes_is_refused(bundle, tmp_path):
         ("cuda", "auto", "auto", ("cuda:0", "onnxruntime", "fp32")),
         ("cuda:1", "auto", "fp16", ("cuda:1", "onnxruntime", "fp16")),
         ("auto", "tensorrt", "auto", ("cuda:0", "tensorrt", "fp16")),
+        ("auto", "onnxruntime-tensorrt", "auto", ("cuda:0", "onnxruntime-tensorrt", "fp16")),
     ],
 )
 def test_what_is_asked_for_on_cuda(device, backend, precision, expected):
@@ -137,82 +137,14 @@ def test_what_is_asked_for_on_cuda(device, backend, precision, expected):
         ("cuda", "tensorrt", "fp32"),
         ("cuda", "auto", "int8"),
         ("cpu", "tensorrt", "auto"),
+        ("cpu", "onnxruntime-tensorrt", "auto"),
+        ("cuda", "onnxruntime-tensorrt", "fp32"),
+        ("cuda", "onnxruntime-tensorrt", "int8"),
     ],
 )
 def test_combinations_that_do_not_exist_are_refused(device, backend, precision):
     with pytest.raises(UsageError):
         choose(device, backend, precision)
-
-
-class Session:
-    """A session of a runtime that says it has CUDA."""
-
-    taken = ("CUDAExecutionProvider",)
-
-    asked = None
-
-    def __init__(self, path, options, providers):
-        if not self.taken:
-            raise RuntimeError("CUDA failure 100")
-        type(self).asked = providers
-
-    def get_providers(self):
-        return list(self.taken)
-
-
-@pytest.mark.parametrize(
-    ("taken", "refusal"),
-    [
-        (("CUDAExecutionProvider",), None),
-        (("CPUExecutionProvider",), "took CPUExecutionProvider instead"),
-        ((), "cannot use cuda:1: CUDA failure 100"),
-    ],
-)
-def test_the_provider_is_proved(monkeypatch, bundle, taken, refusal):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    with pytest.raises(DeviceError, match="cannot use CUDA"):
-        open_backend(bundle, choose(device="cuda:1"))
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
-    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
-    session = type("Taken", (Session,), {"taken": taken})
-    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
-    monkeypatch.setattr("semscan.engine.backends.onnxruntime.find_library", lambda names: object())
-    if refusal is None:
-        assert open_backend(bundle, choose(device="cuda:1")).device == "cuda:1"
-        settings = {"device_id": "1", "cudnn_conv_algo_search": "EXHAUSTIVE", "use_tf32": "0"}
-        assert session.asked == [("CUDAExecutionProvider", settings)]
-    else:
-        with pytest.raises(DeviceError, match=refusal):
-            open_backend(bundle, choose(device="cuda:1"))
-
-
-def test_bound_memory_gives_the_same_logits(bundle, tiles):
-    """The runtime's own calls, with memory of the CPU in the place of a device's."""
-    pytest.importorskip("onnxruntime")
-    session = open_session(bundle.path)
-    batch = BoundBatch(session, tiles.shape, "cpu", 0)
-    expected = session.run(["logit"], {"tiles": tiles})[0]
-    first = batch.infer(tiles)
-    np.testing.assert_array_equal(
-        batch.infer(tiles[::-1]), expected[::-1]
-    )  # not contiguous, and written over the first
-    np.testing.assert_array_equal(first, expected)
-
-
-def test_a_device_binds_memory_once_for_each_batch_size(monkeypatch, bundle, tiles):
-    backend = open_backend(bundle, choose())
-    expected = backend.infer(tiles)
-    made = []
-
-    def bound(session, shape, device, index):
-        made.append((shape[0], device, index))
-        return BoundBatch(session, shape, "cpu", 0)
-
-    monkeypatch.setattr("semscan.engine.backends.onnxruntime.BoundBatch", bound)
-    monkeypatch.setattr(backend, "_index", 1)
-    for size in (5, 5, 2, 5):
-        np.testing.assert_array_equal(backend.infer(tiles[:size]), expected[:size])
-    assert made == [(5, "cuda", 1), (2, "cuda", 1)]
 
 
 def test_tensorrt_that_is_not_installed_is_refused(bundle):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from semscan.cli.main import main
-from semscan.engine import pipeline
+from semscan.engine import pipeline, selftest
 from semscan.engine.backends import cudart, open_backends
 from semscan.engine.backends.choice import choose
 from semscan.engine.backends.failures import OutOfDeviceMemory, failure
@@ -147,7 +147,7 @@ def test_one_failing_device_ends_the_batches():
 )
 def test_which_devices_are_opened(monkeypatch, device, expected):
     monkeypatch.setattr(cudart, "device_count", lambda: 3)
-    monkeypatch.setattr("semscan.engine.backends.open_backend", lambda bundle, choice: choice.device)
+    monkeypatch.setattr("semscan.engine.backends.open_backend", lambda bundle, choice, way: choice.device)
     assert open_backends(None, choose(device)) == expected
 
 
@@ -162,7 +162,7 @@ def test_devices_that_make_no_sense_are_refused(device):
 class OnDevice:
     """ONNX Runtime on the CPU under the name of a device."""
 
-    name, precision = "onnxruntime", "fp32"
+    name, precision, how = "onnxruntime", "fp32", ""
 
     def __init__(self, device, most=1 << 20, fails_after=1 << 20):
         self.device, self.most, self.fails_after = device, most, fails_after
@@ -178,7 +178,7 @@ class OnDevice:
 
 
 def scanned(monkeypatch, *devices, batch=4):
-    monkeypatch.setattr(pipeline, "open_backends", lambda bundle, choice: list(devices))
+    monkeypatch.setattr(selftest, "open_backends", lambda bundle, choice, way: list(devices))
     return list(pipeline.scan(PAPER, ScanOptions(batch_size=batch, jobs=1)))
 
 
@@ -226,7 +226,7 @@ def test_memory_that_is_too_small_is_found_before_the_scan_and_told(monkeypatch,
 
 
 def test_the_user_reads_of_it_twice(monkeypatch, capsys):
-    monkeypatch.setattr(pipeline, "open_backends", lambda bundle, choice: [OnDevice("cuda:0", most=16)])
+    monkeypatch.setattr(selftest, "open_backends", lambda bundle, choice, way: [OnDevice("cuda:0", most=16)])
     assert main([PAPER, "--device", "cuda", "--json", "-j", "1"]) == 0
     said = capsys.readouterr().err
     assert "semscan: warning: cuda:0: cuda:0 is out of memory with batches of 32 tiles" in said
@@ -236,7 +236,7 @@ def test_the_user_reads_of_it_twice(monkeypatch, capsys):
 @pytest.mark.parametrize("limit", [{"most": 15}, {"fails_after": 1}], ids=["memory", "failure"])
 def test_a_device_that_cannot_go_on_is_refused(monkeypatch, capsys, limit):
     devices = [OnDevice("cuda:0"), OnDevice("cuda:1", **limit)]
-    monkeypatch.setattr(pipeline, "open_backends", lambda bundle, choice: devices)
+    monkeypatch.setattr(selftest, "open_backends", lambda bundle, choice, way: devices)
     assert main([PAPER, "--device", "cuda:0,cuda:1", "--json", "-j", "1"]) == 2
     said = capsys.readouterr().err
     assert "cuda:1" in said

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import onnx
 import pytest
-from test_backends import Session
+from pretended import Session
 from test_tensorrt import Device, fake_trt
 
 from semscan.cli.main import main
-from semscan.engine.backends import cudart, onnxruntime, tensorrt
+from semscan.engine.backends import cudart, onnxdevice, tensorrt
 from semscan.engine.backends.plan import PlanKey
 from semscan.engine.bundle import MODELS, load_bundle
 
@@ -127,7 +127,7 @@ def test_missing_libraries_of_cuda(refused, monkeypatch, taken, there, sentence)
     monkeypatch.setattr(runtime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     monkeypatch.setattr(runtime, "preload_dlls", lambda: None)
     monkeypatch.setattr(runtime, "InferenceSession", type("Taken", (Session,), {"taken": taken}))
-    monkeypatch.setattr(onnxruntime, "find_library", lambda names: object() if set(names) & set(there) else None)
+    monkeypatch.setattr(onnxdevice, "find_library", lambda names: object() if set(names) & set(there) else None)
     said, how = refused("--device", "cuda")
     assert sentence in said
     assert "pip install 'semscan[gpu]'" in how
@@ -164,7 +164,7 @@ def gpu(monkeypatch):
     """A pretended device with TensorRT 11.4."""
     device = Device()
     monkeypatch.setattr(cudart, "_load", lambda: device)
-    monkeypatch.setattr(tensorrt, "import_tensorrt", lambda: fake_trt(device))
+    monkeypatch.setattr(tensorrt, "import_tensorrt", lambda *packages: fake_trt(device))
     return device
 
 

@@ -32,6 +32,7 @@ class Device:
         self.kept, self.recording, self.graphs, self.launches = [], None, [], 0
         self.current = threading.local()  # every thread has a device of its own, the first one unless it says so
         self.taken, self.used = {}, set()
+        self.pinned, self.most_pinned = [], None
 
     def do(self, action):
         if self.recording is None:
@@ -74,10 +75,17 @@ class Device:
         self.taken[pointer._obj.value] = size.value
         return 0
 
+    def cudaFreeHost(self, pointer):
+        self.pinned.remove(pointer.value)
+        return 0
+
     def cudaHostAlloc(self, pointer, size, flags):
+        if len(self.pinned) == self.most_pinned:
+            return 2
         memory = ctypes.create_string_buffer(size.value)
         self.kept.append(memory)
         pointer._obj.value = ctypes.addressof(memory)
+        self.pinned.append(pointer._obj.value)
         return 0
 
     def cudaMemcpyAsync(self, target, origin, size, kind, stream):
@@ -136,7 +144,7 @@ class Context:
         return True
 
 
-def fake_trt(device, version="11.4.0", outputs=("logit", "evidence"), refuses=False):
+def fake_trt(device, version="11.4.0", outputs=("logit", "evidence"), refuses=False, name="tensorrt"):
     names = ("tiles", *outputs)
     engine = SimpleNamespace(
         num_io_tensors=len(names),
@@ -147,6 +155,7 @@ def fake_trt(device, version="11.4.0", outputs=("logit", "evidence"), refuses=Fa
     )
     runtime = SimpleNamespace(deserialize_cuda_engine=lambda plan: None if refuses else engine)
     return SimpleNamespace(
+        __name__=name,
         __version__=version,
         Logger=type("Logger", (), {"ERROR": 1, "__init__": lambda self, level: None}),
         Runtime=lambda given: runtime,
@@ -172,7 +181,7 @@ def plan(tmp_path, bundle):
 def device(monkeypatch):
     device = Device()
     monkeypatch.setattr(cudart, "_load", lambda: device)
-    monkeypatch.setattr(tensorrt, "import_tensorrt", lambda: fake_trt(device))
+    monkeypatch.setattr(tensorrt, "import_tensorrt", lambda *packages: fake_trt(device))
     return device
 
 
@@ -226,7 +235,7 @@ def test_half_the_batch_gets_the_memory_that_the_whole_one_did_not(device, plan,
 def test_a_plan_that_does_not_fit_is_refused(device, plan, bundle, monkeypatch):
     trt = fake_trt(device)
     trt.Runtime(None).deserialize_cuda_engine(b"").create_execution_context = lambda: None
-    monkeypatch.setattr(tensorrt, "import_tensorrt", lambda: trt)
+    monkeypatch.setattr(tensorrt, "import_tensorrt", lambda *packages: trt)
     with pytest.raises(OutOfDeviceMemory, match="too little memory for the plan"):
         TensorRtBackend(bundle, plan)
 
@@ -277,10 +286,10 @@ def test_a_missing_or_damaged_key_is_refused(plan):
 
 
 def test_a_refused_or_foreign_engine(device, plan, bundle, monkeypatch):
-    monkeypatch.setattr(tensorrt, "import_tensorrt", lambda: fake_trt(device, refuses=True))
+    monkeypatch.setattr(tensorrt, "import_tensorrt", lambda *packages: fake_trt(device, refuses=True))
     with pytest.raises(ModelError, match="refuses the plan"):
         TensorRtBackend(bundle, plan)
-    monkeypatch.setattr(tensorrt, "import_tensorrt", lambda: fake_trt(device, outputs=("score",)))
+    monkeypatch.setattr(tensorrt, "import_tensorrt", lambda *packages: fake_trt(device, outputs=("score",)))
     with pytest.raises(ModelError, match="not those of"):
         TensorRtBackend(bundle, plan)
 

@@ -1,5 +1,7 @@
 """Every name of TensorRT's Python API that we use exists in 8.6, 10 and 11: their real bindings, without a GPU.
 
+So do those that run plans in the lean and in the dispatch runtime, which cannot build any.
+
 The binding wheels are small; the libraries they link to are replaced by stubs compiled here. Which names we use is
 read from our own syntax trees, so nothing can be forgotten.
 """
@@ -18,13 +20,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = (ROOT / "export" / "to_tensorrt.py", ROOT / "engine" / "backends" / "tensorrt.py")
+BUILDS, RUNS = ROOT / "export" / "to_tensorrt.py", ROOT / "engine" / "backends" / "tensorrt.py"
 WHEELS = {
-    "8": "tensorrt_bindings==8.6.1",
-    "10": "tensorrt-cu12-bindings==10.16.1.11",
-    "11": "tensorrt-cu13-bindings==11.4.0.106",
+    ("8", "tensorrt"): "tensorrt_bindings==8.6.1",
+    ("10", "tensorrt"): "tensorrt-cu12-bindings==10.16.1.11",
+    ("11", "tensorrt"): "tensorrt-cu13-bindings==11.4.0.106",
+    ("8", "tensorrt_lean"): "tensorrt_lean_bindings==8.6.1",
+    ("10", "tensorrt_lean"): "tensorrt-lean-cu12-bindings==10.16.1.11",
+    ("11", "tensorrt_lean"): "tensorrt-lean-cu13-bindings==11.4.0.106",
+    ("11", "tensorrt_dispatch"): "tensorrt-dispatch-cu13-bindings==11.4.0.106",
 }
+_RUNTIME = "createInferRefitter_INTERNAL createInferRuntime_INTERNAL getPluginRegistry"
 STUBS = {
+    "nvinfer_lean": _RUNTIME,
+    "nvinfer_dispatch": _RUNTIME,
     "nvinfer": "createInferBuilder_INTERNAL createInferRefitter_INTERNAL createInferRuntime_INTERNAL "
     "getBuilderPluginRegistry getPluginRegistry",
     "nvonnxparser": "createNvOnnxParser_INTERNAL createNvOnnxParserRefitter_INTERNAL getNvOnnxParserVersion",
@@ -51,8 +60,8 @@ ONLY_IN = {
     "NetworkDefinitionCreationFlag.STRONGLY_TYPED": {"10", "11"},
 }
 LOOK = """
-import json, sys
-import tensorrt_bindings as trt
+import importlib, json, sys
+trt = importlib.import_module(sys.argv[1] + "_bindings")
 def has(name):
     found = trt
     for part in name.split("."):
@@ -84,19 +93,21 @@ def names_used(source: str) -> set[str]:
     return found
 
 
-@pytest.fixture(scope="module", params=sorted(WHEELS))
+@pytest.fixture(scope="module", params=sorted(WHEELS), ids=" ".join)
 def bindings(request, tmp_path_factory):
-    """Environment that finds the bindings and the stubs, and the major version."""
+    """Environment that finds the bindings and the stubs, the major version and the package."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or sys.platform != "linux":
         pytest.skip("no C compiler for the stub libraries")
-    major = request.param
-    folder = tmp_path_factory.mktemp(f"tensorrt{major}")
+    major, package = request.param
+    folder = tmp_path_factory.mktemp(f"{package}{major}")
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--disable-pip-version-check"]
-    got = subprocess.run([*command, "-d", str(folder), WHEELS[major]], capture_output=True, text=True, check=False)
+    got = subprocess.run(
+        [*command, "-d", str(folder), WHEELS[request.param]], capture_output=True, text=True, check=False
+    )
     wheels = list(folder.glob("*.whl"))
     if not wheels:
-        pytest.skip(f"{WHEELS[major]} is not to be had here: {got.stderr.strip().splitlines()[-1:]}")
+        pytest.skip(f"{WHEELS[request.param]} is not to be had here: {got.stderr.strip().splitlines()[-1:]}")
     with zipfile.ZipFile(wheels[0]) as wheel:
         wheel.extractall(folder)
     for name, symbols in STUBS.items():
@@ -104,14 +115,15 @@ def bindings(request, tmp_path_factory):
         code.write_text("".join(f"void* {symbol}(void) {{ return 0; }}\n" for symbol in symbols.split()))
         library = folder / f"lib{name}.so.{major}"
         subprocess.run([compiler, "-shared", "-fPIC", "-o", str(library), str(code)], check=True)
-    return {**os.environ, "PYTHONPATH": str(folder), "LD_LIBRARY_PATH": str(folder)}, major
+    return {**os.environ, "PYTHONPATH": str(folder), "LD_LIBRARY_PATH": str(folder)}, major, package
 
 
 def test_every_name_exists(bindings):
-    environment, major = bindings
-    names = sorted(set().union(*(names_used(path.read_text("utf-8")) for path in SOURCES)))
+    environment, major, package = bindings
+    sources = (BUILDS, RUNS) if package == "tensorrt" else (RUNS,)
+    names = sorted(set().union(*(names_used(path.read_text("utf-8")) for path in sources)))
     done = subprocess.run(
-        [sys.executable, "-c", LOOK],
+        [sys.executable, "-c", LOOK, package],
         input=json.dumps(names),
         env=environment,
         capture_output=True,
@@ -121,11 +133,11 @@ def test_every_name_exists(bindings):
     answer = json.loads(done.stdout)
     assert answer["version"].startswith(f"{major}.")
     missing = {name for name, there in answer["has"].items() if not there}
-    assert missing == {name for name, versions in ONLY_IN.items() if major not in versions}
+    assert missing == {name for name, versions in ONLY_IN.items() if major not in versions and name in names}
 
 
 def test_names_are_read_from_the_code():
-    names = set().union(*(names_used(path.read_text("utf-8")) for path in SOURCES))
+    names = set().union(*(names_used(path.read_text("utf-8")) for path in (BUILDS, RUNS)))
     assert {
         "Builder.build_serialized_network",
         "IExecutionContext.execute_async_v3",
@@ -135,6 +147,7 @@ def test_names_are_read_from_the_code():
         "DataType.UINT8",
         *ONLY_IN,
     } <= names
+    assert {"Runtime.engine_host_code_allowed", "TensorIOMode.INPUT"} <= names_used(RUNS.read_text("utf-8"))
     assert names_used("trt.Logger(trt.Logger.NO_SUCH)\nengine.gone(1)") == {
         "Logger",
         "Logger.NO_SUCH",
