@@ -10,7 +10,6 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from semscan.engine.calibration import Calibration
 from semscan.engine.errors import ModelError
+from semscan.engine.onnxfile import metadata as read_metadata
 from semscan.engine.options import DEFAULT_MODEL
 
 MODELS = Path(__file__).parent / "models"
@@ -27,6 +27,7 @@ GATE = "kind-1"
 """Name of the network that tells SEM from other kinds."""
 
 FORMAT = "1"
+_PREFIX = "semscan."
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,9 @@ def load_bundle(model: str | None = None) -> Bundle:
     except OSError as error:
         raise ModelError(f"the model {path} cannot be read: {error.strerror}") from error
     try:
-        metadata = dict(_metadata(data))
+        metadata = {
+            key.removeprefix(_PREFIX): value for key, value in read_metadata(data).items() if key.startswith(_PREFIX)
+        }
     except (ValueError, IndexError) as error:
         raise ModelError(f"{path} is not a whole ONNX file", "semscan models list shows the shipped models") from error
     if metadata.get("format") != FORMAT:
@@ -172,57 +175,6 @@ def _find(model: str) -> Path:
         f"there is no model {model!r}",
         f"shipped models: {', '.join(shipped) or 'none'}; or give the path of a .onnx file",
     )
-
-
-_PREFIX = "semscan."
-_METADATA_PROPS = 14  # field number in onnx.ModelProto; its entries have key = 1, value = 2
-
-
-def _metadata(model: bytes) -> Iterator[tuple[str, str]]:
-    """The ``semscan.*`` entries of a serialised ``onnx.ModelProto``, without the prefix."""
-    for number, value in _fields(model):
-        if number == _METADATA_PROPS:
-            entry = {n: v.decode() for n, v in _fields(value)}
-            key = entry.get(1, "")
-            if key.startswith(_PREFIX):
-                yield key.removeprefix(_PREFIX), entry.get(2, "")
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Length-delimited fields of a protobuf message; other wire types are stepped over.
-
-    Raises:
-        ValueError, IndexError: the message is cut off or malformed.
-    """
-    view, at = memoryview(message), 0
-    while at < len(view):
-        key, at = _varint(view, at)
-        number, wire_type = key >> 3, key & 7
-        if wire_type == 2:
-            size, at = _varint(view, at)
-            if at + size > len(view):
-                raise ValueError("a field reaches past the end")
-            yield number, bytes(view[at : at + size])
-            at += size
-        elif wire_type == 0:
-            _, at = _varint(view, at)
-        elif wire_type in (1, 5):
-            at += 8 if wire_type == 1 else 4
-        else:
-            raise ValueError(f"unknown wire type {wire_type}")
-
-
-def _varint(view: memoryview, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = view[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number is too long")
 
 
 def describe(bundle: Bundle) -> dict[str, Any]:

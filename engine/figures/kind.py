@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.backends.gate import GateNetwork
 from semscan.engine.bundle import GATE
 from semscan.engine.errors import ModelError
 from semscan.engine.figures import texture
+from semscan.engine.figures.network import GateNetwork
 from semscan.engine.figures.quality import is_coloured
 from semscan.engine.figures.views import COLOUR_NAMES, PATCH_PX, colour_summary, take_views
 from semscan.engine.pdf.methodwords import DERIVED, ELECTRON, GRAPH, MAP, SEM
@@ -158,7 +158,6 @@ class KindGate:
         """Open the model file, once.
 
         Raises:
-            DeviceError: there is no usable runtime.
             ModelError: the file is missing, damaged, or is given other numbers than this version measures.
         """
         if self._opened is None:

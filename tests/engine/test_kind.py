@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
@@ -134,7 +135,7 @@ def test_a_file_that_is_no_gate_is_refused(shipped, tmp_path):
 
     with pytest.raises(ModelError, match="cannot be read"):
         changed(shipped, tmp_path / "a.onnx", forget).open()
-    with pytest.raises(ModelError, match="takes tiles"):
+    with pytest.raises(ModelError, match="no network of the gate"):
         KindGate(load_bundle().path).open()
 
 
@@ -168,3 +169,28 @@ def test_a_gate_without_sem_is_refused():
     )
     with pytest.raises(ModelError, match="does not know SEM"):
         Thresholds.from_json(text)
+
+
+def test_numpy_gives_the_probabilities_of_the_model_file(gate, shipped):
+    network, _ = gate.open()
+    session = onnxruntime.InferenceSession(str(shipped), providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(0)
+    for spread in (0.5, 3.0, 40.0):  # the last ones are cut
+        numbers = random.normal(0, spread, (20, network.width)).astype(np.float32)
+        for row in numbers:
+            (expected,) = session.run(["probabilities"], {"numbers": row[None]})
+            np.testing.assert_allclose(network.probabilities(row), expected[0], atol=1e-6)
+
+
+def test_a_damaged_gate_is_refused(shipped, tmp_path):
+    whole = shipped.read_bytes()
+    for cut in (0, 100, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "cut.onnx").write_bytes(whole[:cut])
+        with pytest.raises(ModelError):
+            KindGate(tmp_path / "cut.onnx").open()
+
+    def one_less(model):
+        del model.graph.initializer[-3]
+
+    with pytest.raises(ModelError, match="no network of the gate"):
+        changed(shipped, tmp_path / "less.onnx", one_less).open()
