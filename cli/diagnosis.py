@@ -26,7 +26,7 @@ WORKER_START = "import semscan.engine.pdf.worker as worker; worker.Examiner()"
 
 _RUNTIMES: dict[str, dict[str, tuple[str, ...]]] = {
     "cpu": {"onnxruntime": ("fp32", "fp16", "int8"), "openvino": ("fp32", "fp16", "int8")},
-    "cuda": {"onnxruntime": ("fp32", "fp16"), "tensorrt": ("fp16",)},
+    "cuda": {"onnxruntime": ("fp32", "fp16"), "onnxruntime-tensorrt": ("fp16",), "tensorrt": ("fp16",)},
 }
 """Every combination of device, runtime and precision that a scan may be asked for."""
 
@@ -53,7 +53,7 @@ def diagnose() -> Diagnosis:
     found.facts["semscan"] = _version("semscan")
     found.facts["python"] = f"{platform.python_version()} ({sys.executable})"
     found.facts["system"] = f"{platform.system()} {platform.release()} {platform.machine()}"
-    found.facts["packages"] = {name: _version(name) for name in PACKAGES}
+    found.facts["packages"] = {name: _version(name) for name in PACKAGES} | _tensorrt_versions()
     owners = runtime_owners()
     found.facts["runtime"] = owners
     found.facts["cores"] = usable_cores()
@@ -79,6 +79,14 @@ def diagnose() -> Diagnosis:
 def runtime_owners() -> list[str]:
     """Installed distributions that own the package ``onnxruntime``."""
     return sorted(set(importlib.metadata.packages_distributions().get("onnxruntime", [])))
+
+
+def _tensorrt_versions() -> dict[str, str | None]:
+    """Versions of the packages that can run TensorRT's plans; their distributions are named after those of CUDA."""
+    from semscan.engine.backends.tensorrt import PACKAGES as RUNTIMES
+
+    owners = importlib.metadata.packages_distributions()
+    return {name: _version(owners[name][0]) if owners.get(name) else None for name in RUNTIMES}
 
 
 def usable_cores() -> int:
@@ -113,10 +121,10 @@ def _look_at_workers(found: Diagnosis) -> None:
 
 
 def _look_at_models(found: Diagnosis) -> None:
-    from semscan.engine.backends import open_backend
     from semscan.engine.backends.choice import choose
     from semscan.engine.bundle import list_models, load_bundle
-    from semscan.engine.selftest import golden_self_test
+    from semscan.engine.options import ScanOptions
+    from semscan.engine.selftest import open_proved
 
     found.facts["models"] = [path.stem for path in list_models()]
     _look_at_gate(found)
@@ -125,13 +133,13 @@ def _look_at_models(found: Diagnosis) -> None:
         bundle = load_bundle()
         choice = choose()
         found.facts["runs on"] = f"{choice.backend} {choice.precision} on {choice.device}: {choice.why}"
-        backend = open_backend(bundle, choice)
-        deviation = golden_self_test(bundle, backend)
+        proved = open_proved(bundle, choice, ScanOptions().batch_size)
     except SemscanError as problem:
         found.problems.append(problem)
         return
+    (backend,) = proved.backends
     where = f"{backend.name} {backend.precision} on {backend.device}"
-    found.facts["self-test"] = f"{bundle.id} ok, largest deviation {deviation:.1e} logits, {where}"
+    found.facts["self-test"] = f"{bundle.id} ok, largest deviation {proved.deviation:.1e} logits, {where}"
     found.facts["could use"] = other_runtimes(bundle, choice)
 
 
@@ -140,9 +148,10 @@ def other_runtimes(bundle: Bundle, chosen: Choice) -> list[str]:
 
     What is not usable is no problem of the installation: nobody asked for it.
     """
-    from semscan.engine.backends import cudart, open_backend
+    from semscan.engine.backends import cudart
     from semscan.engine.backends.choice import choose
-    from semscan.engine.selftest import golden_self_test
+    from semscan.engine.options import ScanOptions
+    from semscan.engine.selftest import open_proved
 
     try:
         devices = [f"cuda:{number}" for number in range(cudart.device_count())]
@@ -156,8 +165,9 @@ def other_runtimes(bundle: Bundle, chosen: Choice) -> list[str]:
                 if (device, backend, precision) == (chosen.device, chosen.backend, chosen.precision):
                     continue
                 try:
-                    runtime = open_backend(bundle, choose(device, backend, precision))
-                    said[precision] = f"ok, largest deviation {golden_self_test(bundle, runtime):.1e} logits"
+                    proved = open_proved(bundle, choose(device, backend, precision), ScanOptions().batch_size)
+                    how = f", {proved.how}" if proved.how else ""
+                    said[precision] = f"ok, largest deviation {proved.deviation:.1e} logits{how}"
                 except SemscanError as refusal:
                     said[precision] = refusal.message
             if len(set(said.values())) == 1 and len(said) > 1:

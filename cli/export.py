@@ -112,6 +112,8 @@ def tensorrt(
 def verify(model: Path, source: str | None, checkpoint: Path | None, tiles: Path | None) -> None:
     """Compare with float64 on golden, random, dark, bright and constant tiles; a deviation is exit code 2.
 
+    On every runtime for the processor and the first NVIDIA device; what is not usable here is named as not measured.
+
     A bundle brings the artefacts that lie beside it, so that all of them are checked at once.
     """
     with optional_packages("semscan export"):
@@ -124,7 +126,8 @@ def verify(model: Path, source: str | None, checkpoint: Path | None, tiles: Path
             files |= {path: str(model) for path in beside if path.is_file()}
         for path, origin in files.items():
             click.echo(f"{path}")
-            for line in check(path, origin, checkpoint, given):
+            found = check(path, origin, checkpoint, given)
+            for line in (*found.checks, *found.absent):
                 click.echo(f"  {line}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,14 +11,25 @@ from numpy.typing import NDArray
 
 from semscan.engine.aggregate import assess
 from semscan.engine.backends import Backend, open_backend
-from semscan.engine.backends.choice import Choice
+from semscan.engine.backends.choice import Choice, choose
+from semscan.engine.backends.tensorrt import TensorRtBackend
 from semscan.engine.bundle import Bundle, load_bundle
 from semscan.engine.errors import DeviceError, ModelError, UsageError
+from semscan.engine.selftest import open_proved
 from semscan.engine.smoothness import smoothness
 from semscan.export.reference import SHIFT, cut_to, reference_logits, trial_tiles
 from semscan.export.variants import folded_of
 
-RUNTIMES = ("onnxruntime", "openvino")
+RUNTIMES = (
+    ("cpu", "onnxruntime"),
+    ("cpu", "openvino"),
+    ("cuda", "onnxruntime"),
+    ("cuda", "onnxruntime-tensorrt"),
+    ("cuda", "tensorrt"),
+)
+"""Devices and runtimes that a scan may be asked for."""
+BATCH = 64
+"""Tiles that are scored at once, whatever they are, as in a scan."""
 TOLERANCES = {"fp32": 1e-4, "fp16": 2e-2, "int8": 0.25}
 """Largest deviation of a logit by precision, in logits; in 8 bits it is the levels that must not change."""
 
@@ -49,10 +59,26 @@ class Check:
         return f"{self.what}: {self.found:.2g} (at most {self.allowed:g}){'' if self.passed else '  FAILED'}"
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was found about an artefact.
+
+    Attributes:
+        checks: all comparisons, passed.
+        absent: the runtimes that were not measured, each with the reason, for people.
+    """
+
+    checks: tuple[Check, ...]
+    absent: tuple[str, ...]
+
+
 def verify(
     model: Path, source: str | None = None, checkpoint: Path | None = None, tiles: NDArray[np.uint8] | None = None
-) -> list[Check]:
-    """Check a bundle, or an artefact made from one, on every runtime for the CPU that is installed.
+) -> Verified:
+    """Check a bundle, or an artefact made from one, on every runtime and kind of device that is usable here.
+
+    On NVIDIA devices the first one is tried; with TensorRT it is the plan beside the bundle, if it was built from this
+    very artefact.
 
     Args:
         model: the ``.onnx`` file.
@@ -62,32 +88,51 @@ def verify(
         tiles: uint8 [n, 1, h, w], tried beside golden, random, dark, bright and constant ones; the top left of larger
             ones is taken.
 
-    Returns:
-        All checks, passed.
-
     Raises:
         UsageError: an artefact without its bundle, or with another one.
         DeviceError: no runtime is usable.
-        ModelError: a check failed; the message holds them all.
+        ModelError: a check failed, and the message holds them all; or a runtime refuses the graph.
     """
     bundle = load_bundle(str(model))
-    reference = remembered(_reference(_source(bundle, source), checkpoint))
-    checks = []
-    for name in RUNTIMES:
-        if importlib.util.find_spec(name) is None:
-            continue
+    original = _source(bundle, source)
+    reference = remembered(_reference(original, checkpoint))
+    checks: list[Check] = []
+    absent: list[str] = []
+    for device, name in RUNTIMES:
         try:
-            backend = open_backend(bundle, Choice("cpu", name, bundle.precision))
-        except DeviceError:
-            if name != "openvino":
-                raise
-            continue  # this processor does not compute in it, so no scan can either
-        checks += [replace(check, what=f"{name}: {check.what}") for check in compare(bundle, backend, reference, tiles)]
+            choice = choose(device, name, bundle.precision)
+        except UsageError:
+            continue  # no scan can ask for it
+        where = name if device == "cpu" else f"{name} on {choice.device}"
+        try:
+            backend = _opened(bundle, original, choice)
+        except DeviceError as refusal:
+            absent.append(f"{where}: not measured, {refusal.message}")
+            continue
+        where += f", {backend.how}" if backend.how else ""
+        checks += [replace(c, what=f"{where}: {c.what}") for c in compare(bundle, backend, reference, tiles)]
     if not checks:
         raise DeviceError("no inference runtime is installed", "pip install 'semscan[cpu]'")
     if not all(check.passed for check in checks):
         raise ModelError(f"{model} deviates: {'; '.join(map(str, checks))}", "export it again")
-    return checks
+    return Verified(tuple(checks), tuple(absent))
+
+
+def _opened(bundle: Bundle, original: Bundle, choice: Choice) -> Backend:
+    """The runtime with an artefact as a scan would use it.
+
+    Raises:
+        DeviceError: it is not usable here, or there is no plan of the artefact for it.
+        ModelError: it refuses the graph, or misses the golden scores on a device.
+    """
+    if choice.device == "cpu":
+        return open_backend(bundle, choice)
+    if choice.backend != "tensorrt":
+        return open_proved(bundle, choice, BATCH).backends[0]
+    try:
+        return TensorRtBackend(bundle, original.path.with_suffix(".plan"), choice.index or 0)
+    except ModelError as refusal:  # a plan is a cache that is often not there, or not for this machine
+        raise DeviceError(refusal.message, refusal.remedy) from refusal
 
 
 def remembered(reference: Reference) -> Reference:
@@ -109,7 +154,8 @@ def compare(
     """The checks of :func:`verify` on one runtime, passed or not; ``reference`` gives the expected logits."""
     golden = bundle.golden()
     allowed = TOLERANCES[bundle.precision]
-    checks = [Check("golden tiles, stored logits", _largest(backend.infer(golden.tiles), golden.logits), allowed)]
+    stored = _largest(_in_batches(backend.infer, golden.tiles), golden.logits)
+    checks = [Check("golden tiles, stored logits", stored, allowed)]
     trials = {
         "golden": golden.tiles,
         **trial_tiles(bundle.tile_px),
@@ -169,7 +215,8 @@ def _reference(bundle: Bundle, checkpoint: Path | None) -> Reference:
 def _in_batches(
     infer: Callable[[NDArray[np.uint8]], NDArray[np.float32]], tiles: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
-    return np.concatenate([infer(tiles[start : start + 64]) for start in range(0, len(tiles), 64)])
+    padded = np.concatenate([tiles, np.zeros((-len(tiles) % BATCH, *tiles.shape[1:]), np.uint8)])
+    return np.concatenate([infer(padded[at : at + BATCH]) for at in range(0, len(padded), BATCH)])[: len(tiles)]
 
 
 def _largest(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:

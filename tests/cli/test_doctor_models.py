@@ -35,14 +35,14 @@ def installed(monkeypatch):
     bundle = Bundle(
         Path("models/sem-x.onnx"), "sem-x", "ab" * 32, 128, calibration, {"card": "# sem-x\nIt misses things."}
     )
-    backend = SimpleNamespace(name="fake", precision="fp32", device="cpu")
+    backend = SimpleNamespace(name="fake", precision="fp32", device="cpu", how="")
     state = SimpleNamespace(deviation=3e-6, asked=[], backend=backend)
 
     def load_bundle(model=None):
         state.asked.append(model)
         return bundle
 
-    def golden_self_test(tested, runtime):
+    def golden_self_test(tested, runtime, batch_size=None):
         assert (tested, runtime) == (bundle, backend)
         if isinstance(state.deviation, Exception):
             raise state.deviation
@@ -50,7 +50,7 @@ def installed(monkeypatch):
 
     monkeypatch.setattr("semscan.engine.bundle.list_models", lambda: [bundle.path])
     monkeypatch.setattr("semscan.engine.bundle.load_bundle", load_bundle)
-    monkeypatch.setattr("semscan.engine.backends.open_backend", lambda given, choice: backend)
+    monkeypatch.setattr("semscan.engine.backends.open_backend", lambda given, choice, way=None: backend)
     monkeypatch.setattr("semscan.engine.selftest.golden_self_test", golden_self_test)
     return state
 
@@ -87,10 +87,12 @@ def test_doctor_prints_the_remedy_and_ends_with_2(installed, capsys, error):
 def test_doctor_tries_every_runtime_and_precision_on_every_device(installed, monkeypatch, capsys):
     tried = []
 
-    def open_backend(bundle, choice):
-        tried.append((choice.device, choice.backend, choice.precision))
+    def open_backend(bundle, choice, way):
+        tried.append((choice.device, choice.backend, choice.precision, way))
         if choice.backend == "tensorrt":
             raise DeviceError(f"no plan for {choice.device}", "build one")
+        if choice.backend == "onnxruntime-tensorrt" and way.graph:
+            raise DeviceError("capture failed", "none")
         if choice.backend == "openvino" and choice.precision != "fp32":
             raise ModelError("there is no such artefact", "make one")
         return installed.backend
@@ -106,13 +108,26 @@ def test_doctor_tries_every_runtime_and_precision_on_every_device(installed, mon
         "openvino fp16 on cpu: there is no such artefact",
         "openvino int8 on cpu: there is no such artefact",
         f"onnxruntime fp32/fp16 on cuda:0: {ok}",
+        f"onnxruntime-tensorrt fp16 on cuda:0: {ok}, a CUDA graph for batches of 32 refused: capture failed",
         "tensorrt fp16 on cuda:0: no plan for cuda:0",
         f"onnxruntime fp32/fp16 on cuda:1: {ok}",
+        f"onnxruntime-tensorrt fp16 on cuda:1: {ok}, a CUDA graph for batches of 32 refused: capture failed",
         "tensorrt fp16 on cuda:1: no plan for cuda:1",
     ]
-    assert len(tried) == len(set(tried)) == 1 + 2 + 3 + 2 * 3
+    assert len(tried) == len(set(tried)) == 1 + 2 + 3 + 2 * (2 + 2 + 1)
     assert main(["doctor"]) == 0
     assert f"could use   onnxruntime fp16/int8 on cpu: {ok}\n            openvino" in capsys.readouterr().out
+
+
+def test_doctor_names_what_can_run_plans(installed, monkeypatch, capsys):
+    owners = {"onnxruntime": ["onnxruntime"], "tensorrt_lean": ["tensorrt_lean_cu13"]}
+    monkeypatch.setattr("importlib.metadata.packages_distributions", lambda: owners)
+    version = diagnosis._version
+    monkeypatch.setattr(diagnosis, "_version", lambda name: "11.4.0" if name == "tensorrt_lean_cu13" else version(name))
+    assert main(["doctor", "--json"]) == 0
+    packages = json.loads(capsys.readouterr().out)["packages"]
+    found = {name: packages[name] for name in packages if name.startswith("tensorrt")}
+    assert found == {"tensorrt": None, "tensorrt_lean": "11.4.0", "tensorrt_dispatch": None}
 
 
 def test_workers_that_do_not_start_are_a_problem_with_their_reason(installed, monkeypatch, capsys):

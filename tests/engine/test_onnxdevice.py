@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import onnxruntime
 import pytest
-from pretended import CUDA, Pretended, Session
+from pretended_onnx import CUDA, Pretended, Session
 
 from semscan.cli.main import main
 from semscan.engine.backends import onnxdevice, open_backend

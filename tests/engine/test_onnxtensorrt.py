@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import onnxruntime
 import pytest
-from pretended import TENSORRT, Pretended
-from test_tensorrt import Device
+from pretended_cuda import Device
+from pretended_onnx import TENSORRT, Pretended
 
 from semscan.engine.backends import cudart, onnxsettings, open_backend
 from semscan.engine.backends.choice import choose

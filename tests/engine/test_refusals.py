@@ -8,8 +8,8 @@ from pathlib import Path
 
 import onnx
 import pytest
-from pretended import Session
-from test_tensorrt import Device, fake_trt
+from pretended_cuda import Device, fake_trt
+from pretended_onnx import Session
 
 from semscan.cli.main import main
 from semscan.engine.backends import cudart, onnxdevice, tensorrt

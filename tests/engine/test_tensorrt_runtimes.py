@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from test_tensorrt import SIDE, Device, fake_trt
+from pretended_cuda import SIDE, Device, fake_trt
 
 from semscan.engine.backends import cudart, tensorrt
 from semscan.engine.backends.choice import choose

@@ -142,7 +142,7 @@ def test_bundle_of_a_whole_run(small_run, tmp_path):
     assert json.loads(bundle.metadata["evidence"]) == {"cell_px": 4, "margin_px": 16}
     assert "npr64k_lcn" in bundle.card
     assert all(entry["licence"] for entry in data)
-    checks = verify(path, checkpoint=small_run / "detector.pt")
+    checks = verify(path, checkpoint=small_run / "detector.pt").checks
     assert all(check.passed for check in checks)
     expected = {"onnxruntime: golden tiles, stored logits", "onnxruntime: brightness + 90, max |delta logit|"}
     assert expected < {check.what for check in checks}

@@ -144,9 +144,9 @@ def test_every_precision_verifies(name, tmp_path):
     path = as_bundle(network, tmp_path / "net.onnx")
     folded = folded_of(load_bundle(str(path)))
     np.testing.assert_allclose(folded.first.weight, fold(network).first.weight, atol=1e-7)
-    assert all(check.passed for check in verify(path))
+    assert all(check.passed for check in verify(path).checks)
     half = export_fp16(str(path), tmp_path / "net.fp16.onnx")
-    assert all(check.passed for check in verify(half, str(path)))
+    assert all(check.passed for check in verify(half, str(path)).checks)
     dark = trial_tiles(128)["dark"][:8]
     np.testing.assert_array_equal(run(half, dark), run(half, dark + np.uint8(SHIFT)))
     assert OnnxRuntimeBackend(load_bundle(str(path))).infer(dark).shape == (8,)

@@ -75,7 +75,7 @@ def test_half_precision(model, bundle, textures, tmp_path):
     assert types["head_weight"] == onnx.TensorProto.FLOAT
     half = load_bundle(str(path))
     assert (half.precision, half.id, half.card) == ("fp16", bundle.id, bundle.card)
-    assert verify(path, model, tiles=textures)
+    assert verify(path, model, tiles=textures).checks
     dark = trial_tiles(128)["dark"]
     np.testing.assert_array_equal(run(path, dark), run(path, dark + np.uint8(SHIFT)))
 
@@ -127,7 +127,7 @@ def test_larger_tiles_are_cut(model, textures, tmp_path):
     wide = np.pad(textures, ((0, 0), (0, 0), (0, 32), (0, 32)), constant_values=7)
     one, other = (export_int8(model, tmp_path / f"{len(t[0, 0])}.onnx", t) for t in (textures, wide))
     assert one.read_bytes() == other.read_bytes()
-    assert "given tiles" in " ".join(check.what for check in verify(load_bundle(model).path, tiles=wide))
+    assert "given tiles" in " ".join(check.what for check in verify(load_bundle(model).path, tiles=wide).checks)
     with pytest.raises(UsageError, match="128 x 128"):
         verify(load_bundle(model).path, tiles=textures[..., :64])
 
