@@ -25,6 +25,7 @@ from PIL import Image, ImageDraw, ImageFont
 from semscan.engine.figures.databar import trim_data_bar
 from semscan.engine.figures.overlays import covered_share, find_overlays
 from semscan.engine.figures.quality import quality_of
+from semscan.engine.figures.recompression import LOSSLESS
 from semscan.engine.geometry import Box
 from semscan.engine.imagefile import decode_image_file
 from semscan.engine.smoothness import smoothness
@@ -147,7 +148,7 @@ def count_traces(greys: list[Grey]) -> dict[str, dict[str, float]]:
                 )
                 grey = np.asarray(Image.open(held))
                 tiles = panel_tiles(grey, whole(grey), TILE_PX, MOST_TILES)
-                seen = quality_of(grey, whole(grey), tiles, (), lossless=quality is None)
+                seen = quality_of(grey, whole(grey), tiles, (), LOSSLESS if quality is None else None)
                 name = f"x {factor:g}, {'lossless' if quality is None else f'JPEG {quality}'}"
                 rows[name].append((seen.resampling_period_px is not None, bool(seen.earlier_jpeg)))
     return {
@@ -168,7 +169,7 @@ def cost_ms(greys: list[Grey]) -> dict[str, float]:
             "data bar": lambda: trim_data_bar(grey, whole(grey)),  # noqa: B023
             "drawings": lambda: find_overlays(grey, content),  # noqa: B023
             "tiles": lambda: panel_tiles(grey, content, TILE_PX, MOST_TILES, marks),  # noqa: B023
-            "quality": lambda: quality_of(grey, content, tiles, marks, lossless=True),  # noqa: B023
+            "quality": lambda: quality_of(grey, content, tiles, marks, LOSSLESS),  # noqa: B023
             "smoothness": lambda: smoothness(crop),  # noqa: B023
         }
         for name, step in steps.items():

@@ -99,6 +99,7 @@ def decode_jpeg(data: bytes, max_pixels: int, digest: str) -> Raster:
         subsampling=facts.subsampling,
         load_colour=partial(jpeg_colour, data, max_pixels) if facts.components > 1 else None,
         jpeg_tables=facts.tables,
+        luma_steps=facts.luma_steps,
         cues=read_cues(data),
     )
 

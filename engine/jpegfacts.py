@@ -47,6 +47,7 @@ class JpegFacts:
         subsampling: ``4:2:0`` and the like; ``None`` for one component.
         quality: 1-100, the standard table nearest to the luminance table; ``None`` when the file has no such table.
         standard: whether that is the luminance table; ``None`` like ``quality``.
+        luma_steps: the luminance table, 64 numbers in zigzag order; ``None`` like ``quality``.
         jfif: whether a JFIF marker is present.
         adobe_transform: the colour transform of the Adobe marker (0 none, 1 YCbCr, 2 YCCK); ``None`` without marker.
     """
@@ -59,6 +60,7 @@ class JpegFacts:
     subsampling: str | None
     quality: int | None
     standard: bool | None
+    luma_steps: tuple[int, ...] | None
     jfif: bool
     adobe_transform: int | None
 
@@ -94,7 +96,8 @@ def jpeg_facts(data: bytes) -> JpegFacts:
     marker, body = frame
     components = body[5]
     luma_table = tables.get(body[8])
-    quality, standard = (None, None) if luma_table is None else _quality_of(tuple(luma_table.tolist()))
+    luma_steps = None if luma_table is None else tuple(luma_table.tolist())
+    quality, standard = _quality_of(luma_steps) if luma_steps else (None, None)
     return JpegFacts(
         width_px=int.from_bytes(body[3:5]),
         height_px=int.from_bytes(body[1:3]),
@@ -104,6 +107,7 @@ def jpeg_facts(data: bytes) -> JpegFacts:
         subsampling=_subsampling(body) if components >= 3 else None,
         quality=quality,
         standard=standard,
+        luma_steps=luma_steps,
         jfif=jfif,
         adobe_transform=adobe_transform,
     )
@@ -152,14 +156,18 @@ def _subsampling(frame: bytes) -> str:
     return name
 
 
-@lru_cache(maxsize=1)
-def _standard_tables() -> NDArray[np.int64]:
-    """Luminance tables of qualities 1 to 100, int64 [100, 64], zigzag order."""
-    order = sorted(
+def zigzag() -> list[tuple[int, int]]:
+    """Rows and columns of the entries of a table in the order in which files store them."""
+    return sorted(
         ((row, column) for row in range(8) for column in range(8)),
         key=lambda at: (at[0] + at[1], at[0] if (at[0] + at[1]) % 2 else at[1]),
     )
-    base = np.array([_ANNEX_K_LUMINANCE[row][column] for row, column in order], dtype=np.int64)
+
+
+@lru_cache(maxsize=1)
+def standard_tables() -> NDArray[np.int64]:
+    """Luminance tables of qualities 1 to 100, int64 [100, 64], zigzag order."""
+    base = np.array([_ANNEX_K_LUMINANCE[row][column] for row, column in zigzag()], dtype=np.int64)
     scales = np.array([5000 // quality if quality < 50 else 200 - 2 * quality for quality in range(1, 101)])
     scaled: NDArray[np.int64] = (base[None, :] * scales[:, None] + 50) // 100
     return np.clip(scaled, 1, 255)
@@ -170,6 +178,6 @@ def _quality_of(table: tuple[int, ...]) -> tuple[int, bool]:
     """The nearest quality, and whether it is met exactly."""
     # Logarithms: a step of 2 for 1 changes the data as much as 20 for 10 does, whatever the frequency.
     own = np.log(np.maximum(np.array(table, dtype=np.float64), 1.0))
-    distance = np.square(np.log(_standard_tables()) - own).mean(axis=1)
+    distance = np.square(np.log(standard_tables()) - own).mean(axis=1)
     nearest = int(distance.argmin())
-    return nearest + 1, bool((_standard_tables()[nearest] == table).all())
+    return nearest + 1, bool((standard_tables()[nearest] == table).all())

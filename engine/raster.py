@@ -46,6 +46,7 @@ class Raster:
             called for panels that look like micrographs, and where pixels are asked for in colour.
         jpeg_tables: ``standard`` if the luminance table is one that ``jpeg_q`` stands for, ``other`` if it is only
             the nearest one, ``None`` for other encodings.
+        luma_steps: 64 steps of a JPEG's luminance table in zigzag order, if the first pixel is that of a block.
         cues: what the stored bytes say about where the picture comes from.
     """
 
@@ -58,4 +59,5 @@ class Raster:
     subsampling: str | None = None
     load_colour: Colours | None = None
     jpeg_tables: str | None = None
+    luma_steps: tuple[int, ...] | None = None
     cues: tuple[CueRecord, ...] = ()

@@ -17,6 +17,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from semscan.engine.figures.overlays import covered_share
+from semscan.engine.figures.recompression import LOSSLESS, earlier_quality
 from semscan.engine.figures.views import median_chroma
 from semscan.engine.geometry import Box
 from semscan.engine.records import QualityRecord
@@ -40,7 +41,11 @@ _FREE = (_FREQUENCY >= _LOWEST) & ~_GRID.any(axis=1)
 
 
 def quality_of(
-    grey: NDArray[np.uint8], box: Box, tiles: NDArray[np.uint8], covers: Sequence[Box], *, lossless: bool
+    grey: NDArray[np.uint8],
+    box: Box,
+    tiles: NDArray[np.uint8],
+    covers: Sequence[Box],
+    steps: Sequence[int] | None,
 ) -> QualityRecord:
     """Measure a panel.
 
@@ -49,18 +54,21 @@ def quality_of(
         box: the panel without its data bar, at least 16 x 16 px.
         tiles: uint8 [n, 1, T, T], those that it is scored by, possibly none.
         covers: boxes of what is drawn on it or over it.
-        lossless: whether it is stored without loss, so that a trace of JPEG's blocks is one of an earlier form.
+        steps: of the JPEG that the image is, see :func:`earlier_quality`; ``LOSSLESS`` where a trace of JPEG's blocks is
+            one of an earlier form; ``None`` if they are not known.
     """
     panel = grey[box.y0 : box.y1, box.x0 : box.x1]
     rows = panel[::_EVERY_ROW]  # enough for a share
     ends = np.count_nonzero(rows + np.uint8(1) <= 1)  # 255 becomes 0, and 0 becomes 1
+    earlier = None if steps is None else earlier_quality(grey, box, steps)
     spectra = _spectra(tiles[:: -(-len(tiles) // _MOST_TILES)]) if len(tiles) else None
     return QualityRecord(
         annotated=round(covered_share(box, covers), 3),
         saturated=round(float(ends) / rows.size, 3),
         flat=round(_flat_share(panel), 3),
         resampling_period_px=None if spectra is None else _period(*spectra),
-        earlier_jpeg=True if lossless and spectra is not None and all(map(_is_blocky, spectra)) else None,
+        earlier_jpeg=True if earlier or (steps is LOSSLESS and _are_blocky(spectra)) else None,
+        earlier_jpeg_q=earlier,
     )
 
 
@@ -111,9 +119,12 @@ def _spectra(tiles: NDArray[np.uint8]) -> NDArray[np.float64]:
     return spectra
 
 
-def _is_blocky(spectrum: NDArray[np.float64]) -> bool:
-    """Whether JPEG's blocks are plain."""
-    return min(float(spectrum[near].max()) for near in _GRID.T[:3]) >= _PLAIN_PEAK / 2 * _median(spectrum)
+def _are_blocky(spectra: NDArray[np.float64] | None) -> bool:
+    """Whether JPEG's blocks are plain in both directions."""
+    return spectra is not None and all(
+        min(float(spectrum[near].max()) for near in _GRID.T[:3]) >= _PLAIN_PEAK / 2 * _median(spectrum)
+        for spectrum in spectra
+    )
 
 
 def _period(across: NDArray[np.float64], down: NDArray[np.float64]) -> float | None:

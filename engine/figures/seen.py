@@ -13,6 +13,7 @@ from semscan.engine.raster import VIEW_SHRINK, Colours, Raster
 from semscan.engine.records import PanelRecord
 from semscan.engine.remade import replace
 
+_JPEG_BLOCK_PX = 8
 _TOUCH_PX = 0.05
 """A pixel of which less than this is covered is not: the edges of boxes are rounded."""
 
@@ -63,7 +64,8 @@ class Seen:
             box = Box(x0, y0, x0 + 1, y0 + 1)
         part = np.ascontiguousarray(raster.grey[box.y0 : box.y1, box.x0 : box.x1])
         colour = None if raster.load_colour is None else _Part(raster.load_colour, (width, height), box)
-        return replace(raster, grey=part, load_colour=colour), covered, box
+        steps = raster.luma_steps if box.x0 % _JPEG_BLOCK_PX == box.y0 % _JPEG_BLOCK_PX == 0 else None
+        return replace(raster, grey=part, load_colour=colour, luma_steps=steps), covered, box
 
 
 WHOLE = Seen()

@@ -17,6 +17,7 @@ from semscan.engine.figures.kind import Kind, KindGate
 from semscan.engine.figures.overlays import find_overlays
 from semscan.engine.figures.panels import split_figure
 from semscan.engine.figures.quality import is_coloured, quality_of
+from semscan.engine.figures.recompression import LOSSLESS
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.wire import Task
 from semscan.engine.raster import Colours, Raster
@@ -114,7 +115,9 @@ class Survey:
             sizes = self.task.tile_px, self.task.max_tiles
             covers = [*covered, *find_overlays(raster.grey, content, colour.value)]
             tiles, origins = placed_tiles(raster.grey, content, *sizes, covers)
-            quality = quality_of(raster.grey, content, tiles, covers, lossless=stratum == "lossless")
+            quality = quality_of(
+                raster.grey, content, tiles, covers, LOSSLESS if stratum == "lossless" else raster.luma_steps
+            )
             if not len(tiles):
                 reason, detail = Reason.TOO_SMALL, f"no textured square of {self.task.tile_px} px beside the data bar"
                 if covers and len(panel_tiles(raster.grey, content, *sizes)):

@@ -234,5 +234,6 @@ def _joined(parts: list[Raster], grey: Grey, colour: _Colour | None) -> Raster:
         sha256=sha256("".join(part.sha256 for part in parts).encode()).hexdigest(),
         subsampling=worst.subsampling if len({part.subsampling for part in alike}) == 1 else None,
         load_colour=colour,
+        luma_steps=None,
         cues=tuple(dict.fromkeys(cue for part in parts for cue in part.cues)),
     )

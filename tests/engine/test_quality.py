@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from semscan.engine.figures.quality import is_coloured, quality_of
+from semscan.engine.figures.recompression import LOSSLESS
 from semscan.engine.geometry import Box
 from semscan.engine.tiles import panel_tiles
 
@@ -32,7 +33,7 @@ def enlarged(grey, factor):
 
 def measured(grey, covers=(), lossless=True):
     box = Box(0, 0, grey.shape[1], grey.shape[0])
-    return quality_of(grey, box, panel_tiles(grey, box, 128, 16), covers, lossless=lossless)
+    return quality_of(grey, box, panel_tiles(grey, box, 128, 16), covers, LOSSLESS if lossless else None)
 
 
 @pytest.mark.parametrize(("factor", "period"), [(1.25, 5.0), (1.4, 3.5), (1.7, 2.43), (2.5, 2.5)])
@@ -56,6 +57,12 @@ def test_blocks_of_an_earlier_jpeg_are_seen_in_what_is_stored_without_loss():
     assert measured(blocky[3:, 5:]).earlier_jpeg is True
     assert measured(blocky, lossless=False).earlier_jpeg is None
     assert measured(noise()).earlier_jpeg is None
+
+
+def test_the_quality_of_an_earlier_jpeg_goes_with_it():
+    found = measured(as_jpeg(noise(), 80))
+    assert found.earlier_jpeg is True and found.earlier_jpeg_q == pytest.approx(80, abs=1)
+    assert measured(as_jpeg(noise(spread=5), 60)[3:, 5:]).earlier_jpeg_q is None
 
 
 def test_shares():

@@ -102,11 +102,11 @@ def test_the_first_csv_columns_never_change():
 
 def test_quality_and_cues_have_columns_and_come_back_from_json():
     cues = (CueRecord("c2pa", "C2PA manifest"), CueRecord("instrument", "=Make"))
-    panel = replace(PANEL, quality=QualityRecord(0.02, 0.5, 0.0, 2.43, True), cues=cues)
+    panel = replace(PANEL, quality=QualityRecord(0.02, 0.5, 0.0, 2.43, True, 74), cues=cues)
     cells = panel_cells(panel, "a.pdf")
-    names = ("annotated", "saturated", "flat", "resampling_period_px", "earlier_jpeg", "cues")
+    names = ("annotated", "saturated", "flat", "resampling_period_px", "earlier_jpeg", "earlier_jpeg_q", "cues")
     assert [cells[name] for name in names] == [
-        *(0.02, 0.5, 0.0, 2.43, "yes"),
+        *(0.02, 0.5, 0.0, 2.43, "yes", 74),
         "c2pa: C2PA manifest; instrument: =Make",
     ]
     for record in (panel, replace(DOCUMENT, cues=cues)):
