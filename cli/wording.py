@@ -198,13 +198,13 @@ def reason_words(reason: str) -> str:
 
 
 def other_kind(panel: PanelRecord) -> str:
-    """What to say where a panel's kind is not plain: another one (``--all-images``), or the caption had a say in it."""
+    """What to say where a panel's kind is not plain: another one (``--all-images``), or words had a say in it."""
     if panel.kind is None:
         return ""
     if panel.kind.label != "sem":
         return f"; taken for: {panel.kind.label}, compared with SEM"
-    if panel.kind.by == "caption":
-        return "; SEM by its caption"
+    if panel.kind.by != "pixels":
+        return "; SEM by its caption" if panel.kind.by == "caption" else "; SEM by the text"
     if _names_other_pictures(panel.kind.caption):
         return f"; its caption speaks of: {', '.join(panel.kind.caption)}"
     return ""

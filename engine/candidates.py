@@ -12,12 +12,15 @@ from typing import Protocol
 import numpy as np
 
 from semscan.engine.errors import DocumentUnusable, NoticeCode
+from semscan.engine.figures.evidence import Words
 from semscan.engine.figures.findings import Place
 from semscan.engine.figures.seen import WHOLE, Seen
+from semscan.engine.pdf.bodytext import Body
 from semscan.engine.pdf.reader import PdfReader, PlacedImage
 from semscan.engine.pdf.wire import Task
 from semscan.engine.raster import Raster
 from semscan.engine.records import PanelRecord
+from semscan.engine.stats import Stopwatch
 
 ID_CHARACTERS = 12
 """Panel ids start with this much of the document's digest."""
@@ -69,7 +72,7 @@ class Frame:
         return self
 
 
-def placed_image(reader: PdfReader, image: PlacedImage, doc_id: str, task: Task) -> Image:
+def placed_image(reader: PdfReader, image: PlacedImage, doc_id: str, task: Task, watch: Stopwatch) -> Image:
     """An image on a page of a PDF.
 
     Args:
@@ -77,6 +80,7 @@ def placed_image(reader: PdfReader, image: PlacedImage, doc_id: str, task: Task)
         image: where it is drawn.
         doc_id: of the document.
         task: the rules.
+        watch: counts the time that reading the document's text takes.
     """
     placement = image.placement
     prefix = panel_prefix(doc_id, placement.page, placement.order + 1)
@@ -98,7 +102,7 @@ def placed_image(reader: PdfReader, image: PlacedImage, doc_id: str, task: Task)
         parts=len(image.parts),
         scan="no" if task.all_images else image.scan,
         letters=image.letters.of if image.letters else None,
-        methods=None if task.all_images else image.methods,
+        words=None if task.all_images else _words(image, reader, watch),
     )
     return Image(
         # Not the bare prefix, which is that of its first part as well, should the parts turn out to be no figure.
@@ -106,8 +110,16 @@ def placed_image(reader: PdfReader, image: PlacedImage, doc_id: str, task: Task)
         place=place,
         open=partial(reader.open_image, image, task.max_pixels, keeps_colour=task.send_colour),
         seen=Seen(placement.part, image.covered),
-        apart=lambda: [placed_image(reader, part, doc_id, task) for part in image.apart()],
+        apart=lambda: [placed_image(reader, part, doc_id, task, watch) for part in image.apart()],
     )
+
+
+def _words(image: PlacedImage, reader: PdfReader, watch: Stopwatch) -> Words:
+    def body() -> Body:
+        with watch.stage("place"):
+            return reader.body()
+
+    return Words(image.figure, image.methods, body, image.turn, image.pictures)
 
 
 def read_document(path: str) -> bytes:

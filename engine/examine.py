@@ -106,7 +106,7 @@ class _Examination:
                 notice = NoticeRecord("warning", NoticeCode.PAGE_DAMAGED, self._task.path, problem, page + 1)
                 self._emit(Noted(notice))
             for image in placed:
-                yield placed_image(reader, image, doc_id, self._task)
+                yield placed_image(reader, image, doc_id, self._task, self._watch)
         # Its text costs more than a document without figures, and very much more on a page that is a trap.
         if self._figures and 0 not in damaged and None in (named.doi, named.title):
             with self._watch.stage("open"):
@@ -154,7 +154,7 @@ class _Examination:
         try:
             with self._watch.stage("decode"):
                 stored = image.open()
-                name = self._name(stored.identity, image.seen, image.place.may_settle)
+                name = self._name(stored.identity, image.seen, image.place.words is not None)
                 known = self._memory.get(name) if name else None
                 found = known or self._decoded(image.key, stored)
                 del stored
@@ -198,7 +198,7 @@ class _Examination:
         if not twins or not any(twin.reason in _DEPENDS_ON_PLACE for twin in twins):
             return twins
         letters = _letters(place, twins, _boxes(place, twins))
-        return None if any(map(place.differs, twins, letters)) else twins
+        return None if place.differs(twins, letters) else twins
 
     def _examine_apart(self, image: Image) -> None:
         for part in image.apart():
@@ -218,7 +218,7 @@ class _Examination:
         size = 0
         part, covered, box = image.seen.of(raster)
         paper = image.place.scan != "no" and like_paper(part)
-        for seen in self._survey.panels(part, covered, may_settle=image.place.may_settle):
+        for seen in self._survey.panels(part, covered, may_settle=image.place.words is not None):
             finding = seen.changed(lambda record: in_image(record, box, raster.grey.shape[::-1]))
             panels.append(self._send(image.place.found(finding, name, paper=paper)))
             size += finding.size_bytes

@@ -44,14 +44,16 @@ class KindRecord:
     """What a panel is taken for.
 
     ``p`` is what the pixels make of it: the gate's probability of the label, or of the likeliest one if that is
-    ``uncertain``. ``by`` is ``pixels``, or ``caption`` where the gate left room for doubt and the caption decided; then
-    ``p`` is the probability of SEM. ``caption`` lists the methods that the caption names for the panel.
+    ``uncertain``. ``by`` is ``pixels``, or ``caption`` or ``text`` where the gate left doubt and words decided; then
+    the ``p`` of ``sem`` is that of SEM. ``caption`` lists the methods that the caption names for the panel, ``text``
+    those that the running text names for its figure; that is read where pixels and caption leave doubt.
     """
 
     label: str
     p: float
     by: str = "pixels"
     caption: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.errors import Reason
+from semscan.engine.figures.evidence import Said, Words
 from semscan.engine.figures.kind import caption_says
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.affine import Rect
 from semscan.engine.pdf.letters import MOST_PANELS
-from semscan.engine.pdf.methods import Methods
-from semscan.engine.pdf.methodwords import GRAPH, MAP, SEM
 from semscan.engine.pdf.wire import Found, Whole
 from semscan.engine.records import ImageRecord, PanelRecord
 from semscan.engine.remade import replace
 
 _RECORD_BYTES = 2048
-_CONTRADICTED = "like an SEM micrograph, but the caption speaks of another method: {}"
 _SCANNED = "part of a scanned page, which was resampled as a whole"
 
 
@@ -37,8 +35,8 @@ class Finding:
         pixels: uint8 [h, w] or [h, w, 3], the panel itself if the task asks for it.
         among: boxes of all panels of its image, in reading order, if known.
         places: origins of the tiles in pixels from the top left of the panel.
-        open: whether a caption that speaks of other methods casts doubt on it.
-        if_sem: what it is where the caption speaks of SEM only, if that makes a difference.
+        margin: how open its kind is to words, see :class:`semscan.engine.figures.kind.Kind`.
+        if_sem: what it is where words make SEM of it, if that makes a difference.
     """
 
     record: PanelRecord
@@ -48,7 +46,7 @@ class Finding:
     pixels: NDArray[np.uint8] | None = None
     among: tuple[Box, ...] = ()
     places: tuple[tuple[int, int], ...] = ()
-    open: bool = False
+    margin: float = 0.0
     if_sem: Finding | None = None
 
     @property
@@ -62,27 +60,22 @@ class Finding:
         also = None if self.if_sem is None else self.if_sem.changed(change)
         return replace(self, record=change(self.record), if_sem=also)
 
-    def told(self, methods: Methods, letter: str | None) -> Finding:
-        """What it is in a figure with a caption.
-
-        Args:
-            methods: that the caption names.
-            letter: of the panel, if known.
-        """
-        named, own = methods.of(letter)
+    def told(self, said: Said) -> Finding:
+        """What it is where words are said about it."""
         kind = self.record.kind
-        if not named or kind is None:
+        if kind is None:
             return self
-        said, listed = caption_says(named, own), tuple(sorted(named))
-        if said == "sem" and self.if_sem is not None:
-            found = replace(self.if_sem, among=self.among)
-            by = found.record.kind or kind
-            return replace(found, record=replace(found.record, kind=replace(by, caption=listed)))
-        if said == "other" and self.open:
-            kind = replace(kind, label="uncertain", by="caption", caption=listed)
-            detail = _CONTRADICTED.format(" and ".join(sorted(named - {GRAPH, MAP}) or listed))
+        words = {"caption": said.caption, "text": said.text}
+        like_sem = self.margin * said.odds >= 1
+        if self.margin and like_sem and self.if_sem is not None and said.odds > 1:
+            found = self.if_sem.record
+            kind = replace(found.kind or kind, by=said.by, **words)
+            return replace(self.if_sem, record=replace(found, kind=kind), among=self.among)
+        if self.margin and not like_sem and kind.label == "sem":
+            kind = replace(kind, label="uncertain", by=said.by, **words)
+            detail = f"like an SEM micrograph, but {said.why}"
             return self.refused(replace(self.record, kind=kind), Reason.UNCERTAIN_KIND, detail)
-        return replace(self, record=replace(self.record, kind=replace(kind, caption=listed)))
+        return replace(self, record=replace(self.record, kind=replace(kind, **words)))
 
     def refused(self, record: PanelRecord, reason: Reason, detail: str) -> Finding:
         """The same, not assessed."""
@@ -105,7 +98,7 @@ class Place:
         scan: whether it is a scanned page, of which nothing is assessed: ``yes``, ``perhaps`` if it is bright like
             paper, or ``no``.
         letters: the letters of panels, from the boxes of all panels of the image in page points.
-        methods: that the caption names; ``None`` if it is not to be asked.
+        words: that are said of it; ``None`` if they are not to be asked.
     """
 
     record: PanelRecord
@@ -116,33 +109,34 @@ class Place:
     parts: int = 1
     scan: str = "no"
     letters: Callable[[tuple[Rect, ...]], tuple[str | None, ...]] | None = None
-    methods: Methods | None = None
+    words: Words | None = None
 
-    @property
-    def may_settle(self) -> bool:
-        """Whether the caption makes SEM of panels in doubt, or of some of them, by their letters."""
-        if self.methods is None or SEM not in self.methods.all:
-            return False
-        own = self.methods.letters.values()
-        return caption_says(self.methods.all, own=False) == "sem" or any(
-            caption_says(m, own=True) == "sem" for m in own
-        )
-
-    def differs(self, twin: PanelRecord, letter: str | None) -> bool:
+    def differs(self, twins: Sequence[PanelRecord], letters: Sequence[str | None]) -> bool:
         """Whether a panel that was refused where its image was drawn before may be assessed here.
 
         Args:
-            twin: what was told of it there.
-            letter: of the panel here, if known.
+            twins: what was told of the panels there.
+            letters: of the panels here, as far as they are known.
         """
+        large = tuple(twin.image.bbox_px for twin in twins if twin.image and twin.kind and twin.kind.label != "tiny")
+        return any(self._differs(twin, letter, large) for twin, letter in zip(twins, letters, strict=True))
+
+    def _differs(self, twin: PanelRecord, letter: str | None, panels: tuple[Rect, ...]) -> bool:
         if twin.reason == Reason.PAGE_SCAN:
             return self.scan != "yes"  # what fills one page like a scan may be a figure on another
         if twin.reason != Reason.UNCERTAIN_KIND or twin.kind is None:
             return False
-        said = None if self.methods is None else caption_says(*self.methods.of(letter))
-        if twin.kind.by == "caption":  # as a caption there had it
-            return said != "other"
-        return said == "sem" and caption_says(frozenset(twin.kind.caption), own=True) != "sem"
+        odds = self._said(letter, twin.index or 0, panels, is_open=True).odds
+        if twin.kind.by != "pixels":  # as words there had it
+            return odds >= 1
+        heard = frozenset(twin.kind.caption), frozenset(twin.kind.text)
+        return odds > 1 and not any(caption_says(named, own=True) == "sem" for named in heard)
+
+    def _said(self, letter: str | None, index: int, panels: tuple[Rect, ...], *, is_open: bool) -> Said:
+        if self.words is None:
+            return Said()
+        said = self.words.of(letter, index - 1, panels)
+        return self.words.beyond(said, letter, len(panels)) if is_open and said.odds == 1 else said
 
     def found(self, finding: Finding, token: str | None = None, *, paper: bool = False) -> Found:
         """The message for a panel of the image drawn here.
@@ -153,8 +147,9 @@ class Place:
             paper: whether the image is bright like a page.
         """
         letter = self._letter(finding, finding.record.image) if finding.record.image is not None else None
-        if self.methods is not None:
-            finding = finding.told(self.methods, letter)
+        if self.words is not None:
+            index = finding.record.index or 0
+            finding = finding.told(self._said(letter, index, finding.among, is_open=finding.margin > 0))
         if finding.tiles is not None and (self.scan == "yes" or (self.scan == "perhaps" and paper)):
             finding = finding.refused(finding.record, Reason.PAGE_SCAN, _SCANNED)
         seen, image = finding.record, finding.record.image

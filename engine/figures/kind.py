@@ -5,8 +5,9 @@ mistake would hide what the user is looking for. So there is ``uncertain`` betwe
 Electrons have no colour, so a coloured panel is never SEM, whatever the network says; colour is only decoded where the
 grey levels leave that open. The figures are in ``docs/results/kind_gate.md``.
 
-What the caption says counts where the network is in doubt. Anybody may write a caption, so it never makes a panel
-disappear from the list: it turns ``uncertain`` into ``sem``, or ``sem`` into ``uncertain``, and nothing else.
+What the paper's words say counts where the network is in doubt (:mod:`semscan.engine.figures.evidence`). Anybody may
+write words, so they never make a panel disappear from the list: they turn ``uncertain`` into ``sem``, or ``sem`` into
+``uncertain``, and nothing else.
 """
 
 from __future__ import annotations
@@ -55,13 +56,14 @@ class Kind:
             ``graphic``, ``other`` (element maps, scanning probe, diffraction, false colour) or ``uncertain``.
         p: the model's probability of that label; of the likeliest one when uncertain.
         p_sem: the model's probability of SEM.
-        open: whether a caption may decide: make it ``sem`` if it is ``uncertain``, ``uncertain`` if it is ``sem``.
+        margin: by how much the odds of SEM exceed those from which on a panel is ``sem``, where words may decide: at
+            least 1 for ``sem``, less for ``uncertain``; 0 where they may not.
     """
 
     label: str
     p: float
     p_sem: float = 0.0
-    open: bool = False
+    margin: float = 0.0
 
 
 def caption_says(named: Set[str], own: bool) -> str | None:
@@ -124,13 +126,14 @@ class Thresholds:
         """The label of a panel with these probabilities; a coloured one is never ``sem``."""
         sem = self.labels.index("sem")
         p_sem, best = float(probabilities[sem]), int(probabilities.argmax())
-        odds, least = _odds(p_sem), _odds(self.sem_from)
+        margin = _odds(p_sem) / _odds(self.sem_from)
+        if coloured or not 1 / CAPTION_ODDS <= margin < CAPTION_ODDS:
+            margin = 0.0
         if p_sem >= self.sem_from and not coloured:
-            return Kind("sem", p_sem, p_sem, odds < least * CAPTION_ODDS)
+            return Kind("sem", p_sem, p_sem, margin)
         likeliest = max((i for i in range(len(self.labels)) if i != sem), key=lambda i: float(probabilities[i]))
         if p_sem >= self.doubt_from or probabilities[likeliest] < self.label_from:
-            is_open = not coloured and odds * CAPTION_ODDS >= least
-            return Kind("uncertain", float(probabilities[best]), p_sem, is_open)
+            return Kind("uncertain", float(probabilities[best]), p_sem, margin)
         return Kind(self.labels[likeliest], float(probabilities[likeliest]), p_sem)
 
 

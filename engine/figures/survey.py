@@ -19,6 +19,7 @@ from semscan.engine.figures.panels import split_figure
 from semscan.engine.figures.quality import is_coloured, quality_of
 from semscan.engine.figures.recompression import LOSSLESS
 from semscan.engine.geometry import Box
+from semscan.engine.options import SMALLEST_PANEL_PX
 from semscan.engine.pdf.wire import Task
 from semscan.engine.raster import Colours, Raster
 from semscan.engine.records import ImageRecord, KindRecord, PanelRecord
@@ -29,6 +30,10 @@ from semscan.engine.tiles import panel_tiles, placed_tiles
 
 SMALLEST_FIGURE_PX = 48
 """Images with a shorter side than this are rules, bullets and icons; they are counted as ``tiny``."""
+
+_MARGIN_OF_SMALL = 0.5
+"""The gate was made and measured on panels of 128 px and more: of smaller ones it alone does not say that they are SEM.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class Survey:
             raster: the image.
             covered: parts of it that something else is drawn over, in its pixels; no tile touches them. They belong
                 to one place where the image is drawn, so whoever remembers findings must tell such places apart.
-            may_settle: whether the caption may make SEM of a panel in doubt: then its tiles are cut, too. Likewise.
+            may_settle: whether words may make SEM of a panel in doubt: then its tiles are cut, too. Likewise.
         """
         height, width = raster.grey.shape
         whole = Box(0, 0, width, height)
@@ -90,13 +95,14 @@ class Survey:
     ) -> Finding:
         with self.watch.stage("gate"):
             kind = self._kind(raster, box, colour)
+        if kind.label == "sem" and box.short_side < SMALLEST_PANEL_PX:
+            kind = replace(kind, label="uncertain", margin=_MARGIN_OF_SMALL)
         told = KindRecord(kind.label, round(kind.p, 4))
         found = self._judged(replace(record, kind=told), kind, raster, box, colour, covered)
-        if not kind.open:
+        if not kind.margin:
             return found
-        if kind.label == "sem":
-            return replace(found, open=True)
-        if not may_settle:
+        found = replace(found, margin=kind.margin)
+        if kind.label == "sem" or not may_settle:
             return found
         told = KindRecord("sem", round(kind.p_sem, 4), "caption")
         by_caption = replace(kind, label="sem", p=kind.p_sem)
@@ -136,7 +142,7 @@ class Survey:
         least = self.task.min_panel_px
         if not self.task.all_images and self._is_false_colour(kind, raster, box, colour):
             return Reason.FALSE_COLOUR, "like an SEM micrograph in grey, but coloured over more than half of it"
-        if kind.label == "uncertain" and not self.task.all_images:
+        if kind.label == "uncertain" and not self.task.all_images and box.short_side >= least:
             return Reason.UNCERTAIN_KIND, "it may or may not be an SEM micrograph"
         if kind.label not in ("sem", "uncertain") and not self.task.all_images:
             return Reason.NOT_SEM, f"taken for: {kind.label}"

@@ -20,6 +20,7 @@ _RANGE = re.compile(r"to|[\u2010-\u2015-]")
 _REFERS = re.compile(r"\b(?:in|of|from|to|than|as|see|by|panel|panels)\s*\Z")
 _AFTERWARDS = re.compile(r"\s*(?:[.,;)\]]|and\b|und\b|et\b|\Z)")
 _BEGINS = re.compile(r"(?:^|[.:;|,])\s*\Z")
+_OPENS = re.compile(r"[.:;]\s*\Z")  # "(a), (b) SEM. (c), (d). TEM": what begins a sentence is not of the one before
 _SEPARATES = re.compile(r".*(?:[.;:,|]|\band\b|\bund\b|\bet\b)", re.DOTALL)
 _SENTENCE = re.compile(r".*[.;]", re.DOTALL)
 _MOST_MARKS = 200
@@ -34,16 +35,21 @@ class Methods:
             ``xray``, ``gel``, ``photograph``, ``map``, ``derived``, ``graph``.
         letters: those of panels of which it says which they are, by letter in lower case.
         count: how many letters it uses, from ``a`` on; known only where it names several methods.
+        whole: whether some of it is said of the figure as a whole; known only of a running text.
     """
 
     all: frozenset[str] = frozenset()
     letters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     count: int = 0
+    whole: bool = False
 
     def of(self, letter: str | None) -> tuple[frozenset[str], bool]:
         """What is named for a panel, and whether for it alone; without a letter, or a word on it, all that is named."""
         own = self.letters.get(letter.lower()) if letter else None
         return (self.all, False) if own is None else (own, True)
+
+
+NOTHING_NAMED = Methods()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,8 @@ def _after(text: str, names: Sequence[Name], marks: Sequence[_Mark]) -> list[boo
     begins = _BEGINS.search(text[: marks[0].start][-3:]) is not None
     ends = set() if begins else {name.end for name in names}
     return [
-        _AFTERWARDS.match(text, mark.end) is not None or not ends.isdisjoint((mark.start, mark.start - 1))
+        (_AFTERWARDS.match(text, mark.end) is not None and not _OPENS.search(text[: mark.start][-3:]))
+        or not ends.isdisjoint((mark.start, mark.start - 1))
         for mark in marks
     ]
 

@@ -68,11 +68,13 @@ class Drawing(NamedTuple):
         placements: in drawing order; an image drawn n times has n, one never seen has none.
         marks: what is painted over them.
         size_pt: width and height of the displayed page.
+        content_bytes: size of its content, without that of forms.
     """
 
     placements: list[Placement]
     marks: list[Mark]
     size_pt: tuple[float, float]
+    content_bytes: int = 0
 
 
 class Placer:
@@ -113,9 +115,10 @@ class Placer:
         if not isinstance(page, dict):
             raise ValueError("the page object is damaged")
         to_display, (width, height) = _display(self.resolver, page)
+        content = self._content(page)
         marks = Marks()
         placements: list[Placement] = []
-        for image in self._drawn(index, page, to_display, (0.0, 0.0, width, height), marks):
+        for image in self._drawn(index, page, content, to_display, (0.0, 0.0, width, height), marks):
             if len(placements) == MAX_PLACEMENTS_PER_PAGE:
                 raise ValueError(f"it draws more than {MAX_PLACEMENTS_PER_PAGE} images")
             placements.append(
@@ -132,13 +135,13 @@ class Placer:
                     entries=image.entries,
                 )
             )
-        return Drawing(placements, marks.found, (width, height))
+        return Drawing(placements, marks.found, (width, height), len(content))
 
     def _drawn(
-        self, index: int, page: dict[str, Value], to_display: Matrix, visible: Rect, marks: Marks
+        self, index: int, page: dict[str, Value], content: bytes, to_display: Matrix, visible: Rect, marks: Marks
     ) -> Iterator[Drawn]:
         walk = Walk(self.resolver, self._layers, marks)
-        yield from walk.page(self._content(page), self._inherited(page, "Resources"), to_display, visible)
+        yield from walk.page(content, self._inherited(page, "Resources"), to_display, visible)
         if "Annots" not in page:
             return
         with calling_mupdf():

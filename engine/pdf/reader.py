@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Literal, TypeAlias
 
 import pymupdf
@@ -12,13 +11,15 @@ import pymupdf
 from semscan.engine.errors import DocumentUnusable, NoticeCode
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.affine import Rect
+from semscan.engine.pdf.bodytext import MOST_PAGES, Body, lines_in_print, read_body
 from semscan.engine.pdf.captions import Block, Caption, figure_captions, page_label, text_blocks
 from semscan.engine.pdf.decode import StoredImage, open_inline_image, open_pdf_image
 from semscan.engine.pdf.drawn_over import covers, on_part
 from semscan.engine.pdf.guard import MupdfError, calling_mupdf
 from semscan.engine.pdf.letters import FigureLetters, figure_letters
 from semscan.engine.pdf.masthead import declared, printed
-from semscan.engine.pdf.methods import Methods, methods_named
+from semscan.engine.pdf.methods import NOTHING_NAMED, Methods, methods_named
+from semscan.engine.pdf.order import turns_in_figures
 from semscan.engine.pdf.placements import Placement, Placer, pixel_box_to_page, placement_ppi
 from semscan.engine.pdf.stitch import StitchedImage, open_stitched
 from semscan.engine.pdf.strips import Figure, figures_of
@@ -39,6 +40,9 @@ SCAN_SHARE = 0.85
 SMALLEST_FIGURE_PT = 30.0
 """What is drawn smaller than this is a logo or an icon, and belongs to no caption."""
 
+_MOST_CONTENT_BYTES = 4 << 20
+"""A page with more of it is not read for what the paper says of its figures."""
+
 _SCAN_SIDES_PT = (290.0, 1300.0)
 _SCAN_ASPECT = 1.65
 _MOST_STAMPED, _LEAST_RECOGNISED = 200, 40
@@ -55,7 +59,9 @@ class PlacedImage:
         covered: what lies over it, in shares of its width and height from the top left.
         letters: panel letters of its figure that are text of the page.
         scan: ``yes`` if it is a scanned page, ``perhaps`` if that depends on its pixels, or ``no``.
-        methods: that its caption names; ``None`` without a caption.
+        methods: that its caption names; none without a caption.
+        turn: its place among the pictures of its figure, in reading order, from 0.
+        pictures: how many these are.
     """
 
     drawn: Figure
@@ -64,7 +70,9 @@ class PlacedImage:
     covered: tuple[Rect, ...] = ()
     scan: Scan = "no"
     letters: FigureLetters | None = None
-    methods: Methods | None = None
+    methods: Methods = NOTHING_NAMED
+    turn: int = 0
+    pictures: int = 1
 
     @property
     def placement(self) -> Placement:
@@ -90,7 +98,7 @@ class PlacedImage:
         """Its parts as pictures of their own."""
         own = [on_part(self.covered, self.placement.matrix, part.matrix) for part in self.parts]
         parts = zip(self.parts, own, strict=True)
-        return [replace(self, drawn=Figure(part), covered=covered, scan="no") for part, covered in parts]
+        return [replace(self, drawn=Figure(part), covered=covered, scan="no", pictures=-1) for part, covered in parts]
 
     def ppi(self, width: int, height: int) -> int | None:
         """Resolution as placed, in pixels per inch."""
@@ -132,6 +140,9 @@ class PdfReader:
         if self.pages > max_pages:
             raise DocumentUnusable(NoticeCode.TOO_MANY_PAGES, f"{self.pages} pages, more than the limit of {max_pages}")
         self._placer = Placer(self._doc)
+        self._body: Body | None = None
+        self._lines: dict[int, list[list[str]]] = {}
+        self._ahead: dict[int, list[Block]] = {}
 
     def declared(self) -> Named:
         """DOI and title as the file states them."""
@@ -161,16 +172,42 @@ class PdfReader:
         names = [caption.label if caption else None for _, caption, _ in visible]
         letters = figure_letters(blocks, names, boxes)
         methods = _methods([caption for _, caption, _ in visible])
+        turns = turns_in_figures(names, boxes)
         placed = [
-            PlacedImage(figure, label, name, cover.boxes, _scan(figure.placement, drawing.size_pt, blocks), own, said)
-            for (figure, _, cover), name, own, said in zip(visible, names, letters, methods, strict=True)
+            PlacedImage(figure, label, name, cover.boxes, _scan(figure.placement, drawing.size_pt, blocks), *of_it)
+            for (figure, _, cover), name, *of_it in zip(visible, names, letters, methods, *turns, strict=True)
         ]
         return placed, None
 
+    def body(self) -> Body:
+        """What the running text says of figures: costs the extraction of its text, once."""
+        if self._body is None:
+            pages = map(self._printed, range(min(self.pages, MOST_PAGES)))
+            self._body = read_body(pages, whole=self.pages <= MOST_PAGES)
+            self._lines.clear()
+        return self._body
+
+    def _printed(self, index: int) -> list[list[str]] | None:
+        """The lines of a page as far as they are printed, by block; ``None`` if it should not be read."""
+        if index not in self._lines:
+            try:
+                # What is a trap for its images is one for its text.
+                if self._placer.page(index).content_bytes > _MOST_CONTENT_BYTES:
+                    return None
+                self._ahead[index] = self._text(index)
+            except (ValueError, ArithmeticError, MemoryError):  # told when its images are looked for
+                return None
+        return self._lines[index]
+
     def _text(self, index: int) -> list[Block]:
+        if (blocks := self._ahead.pop(index, None)) is not None:
+            return blocks
         with calling_mupdf():
             page = self._placer.loaded(index)
-        return text_blocks(page)
+        blocks = text_blocks(page)
+        if self._body is None and index < MOST_PAGES:
+            self._lines[index] = lines_in_print(blocks)
+        return blocks
 
     def open_image(
         self, image: PlacedImage, max_pixels: int, *, keeps_colour: bool = False
@@ -193,10 +230,10 @@ class PdfReader:
         return replace(stored, keeps_colour=keeps_colour)
 
 
-def _methods(captions: Sequence[Caption | None]) -> list[Methods | None]:
+def _methods(captions: Sequence[Caption | None]) -> list[Methods]:
     """What the caption of each picture names; each caption is read once."""
     read = {text: methods_named(text) for text in {caption.text for caption in captions if caption}}
-    return [read[caption.text] if caption else None for caption in captions]
+    return [read[caption.text] if caption else NOTHING_NAMED for caption in captions]
 
 
 def _large(placement: Placement) -> bool:

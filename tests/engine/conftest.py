@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from semscan.engine.document import Document
+from semscan.engine.figures.kind import KindGate
 from semscan.engine.options import ScanOptions
 from semscan.engine.records import NoticeRecord
 from semscan.engine.sources import Intake
@@ -47,3 +48,13 @@ def read(tmp_path, scratch):
         return out
 
     return reader
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """The gate's answer, for all panels."""
+
+    def answers(kind):
+        monkeypatch.setattr(KindGate, "classify", lambda gate, grey, colour: kind)
+
+    return answers

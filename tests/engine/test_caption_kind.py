@@ -5,61 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from examining import TASK, texture
-from pdf_factory import Pdf
+from papers import DOUBT, LIKELY, OTHER, SHUT, SURE, Paper, look
 
 from semscan.engine.errors import Reason
 from semscan.engine.examine import Examiner
-from semscan.engine.figures.kind import Kind, KindGate, caption_says
+from semscan.engine.figures.kind import KindGate, caption_says
 from semscan.engine.pdf import reader, wire
 from semscan.engine.pdf.methods import methods_named
-
-DRAW = "q 320 0 0 240 100 400 cm /I Do Q"
-
-
-def text(x, y, words, size=9):
-    return f"BT /F {size} Tf {x} {y} Td ({words.replace('(', chr(92) + '(').replace(')', chr(92) + ')')}) Tj ET"
-
-
-class Paper:
-    """A PDF whose pages draw the same image over captions."""
-
-    def __init__(self):
-        self.pdf = Pdf()
-        pixels = texture(240, 320)
-        self.image = self.pdf.flate(320, 240, pixels.tobytes())
-        self.font = self.pdf.add("<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
-
-    def page(self, caption=None, letters=(), content=DRAW, **images):
-        said = [text(100, 380, f"Figure 1. {caption}")] if caption is not None else []
-        said += [text(x, 645, letter) for letter, x in letters]
-        drawn = " ".join(f"/{name} {number} 0 R" for name, number in (images or {"I": self.image}).items())
-        resources = f"/Resources<</Font<</F {self.font} 0 R>>/XObject<<{drawn}>>>>"
-        self.pdf.page(" ".join([content, *said]), f"/MediaBox [0 0 612 792]{resources}")
-        return self
-
-
-def look(folder, paper, **changes):
-    """All panels that are found."""
-    file = folder / "document"
-    file.write_bytes(paper.pdf.build())
-    messages = []
-    Examiner().examine(replace(TASK, **({"file": str(file), "all_images": False} | changes)), messages.append)
-    return [message for message in messages if isinstance(message, wire.Found)]
-
-
-@pytest.fixture
-def gate(monkeypatch):
-    """The gate's answer, for all panels."""
-
-    def answers(kind):
-        monkeypatch.setattr(KindGate, "classify", lambda gate, grey, colour: kind)
-
-    return answers
-
-
-DOUBT, SHUT = Kind("uncertain", 0.5, 0.2, True), Kind("uncertain", 0.5, 0.2, False)
-LIKELY, SURE = Kind("sem", 0.6, 0.6, True), Kind("sem", 0.99, 0.99, False)
-OTHER = Kind("tem", 0.9, 0.01, False)
 
 
 @pytest.mark.parametrize("caption", ["SEM image of the powder", "FESEM micrograph", "SEM image and EDS spectrum"])
@@ -129,7 +81,7 @@ def test_letters_tell_panels_apart(gate, tmp_path):
 def test_without_letters_at_the_panels_the_whole_caption_counts(gate, tmp_path):
     gate(DOUBT)
     paper, image, content = two_panels()
-    paper.page("(a) TEM, (b) FESEM micrographs", (), content, J=image)
+    paper.page("(a) TEM, (b) FESEM micrographs, (c) TEM of the rim", (), content, J=image)
     assert [found.record.kind.caption for found in look(tmp_path, paper)] == [("sem", "tem")] * 2
 
 
@@ -208,7 +160,7 @@ def test_the_gate_leaves_room_around_its_thresholds_only():
     def opened(p_sem, coloured=False):
         p = np.zeros(len(limits.labels), np.float32)
         p[sem], p[tem] = p_sem, 1 - p_sem
-        return limits.decide(p, coloured).open
+        return limits.decide(p, coloured).margin
 
     assert opened(limits.doubt_from) and opened(limits.sem_from) and opened(0.85)
     assert not opened(0.9) and not opened(limits.doubt_from / 2)

@@ -1,0 +1,222 @@
+"""What words make of panels: the caption by place, the running text, and a paper that nowhere speaks of SEM."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from examining import TASK, texture
+from papers import DOUBT, DRAW, LIKELY, SHUT, SURE, Paper, look
+
+from semscan.engine.errors import Reason
+from semscan.engine.examine import Examiner
+from semscan.engine.figures.evidence import CAPTION_ODDS, ORDER_ODDS, SILENCE_ODDS, TEXT_ODDS, Said, Words
+from semscan.engine.figures.kind import Kind
+from semscan.engine.figures.survey import SMALLEST_FIGURE_PX
+from semscan.engine.pdf import reader, wire
+from semscan.engine.pdf.bodytext import Body, read_body
+from semscan.engine.pdf.methods import Methods, methods_named
+from semscan.engine.pdf.order import letters_in_order, turns_in_figures
+from semscan.engine.pdf.reader import PdfReader
+
+PLAIN = "The samples were heated in air and then weighed again with great care by all of us. "
+ENOUGH = [PLAIN * 22] * 4
+
+
+def grid(rows, columns):
+    return [(10.0 * x, 10.0 * y, 10.0 * x + 9, 10.0 * y + 9) for y in range(rows) for x in range(columns)]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "count", "letters"),
+    [
+        (grid(2, 2), 4, "abcd"),
+        (grid(3, 2), 3, "aabbcc"),
+        (grid(2, 3), 3, "abcabc"),
+        ([*grid(2, 1), (0, 20, 1, 29)], 2, "ab-"),
+        (grid(3, 3), 3, "-" * 9),
+        (grid(2, 2), 3, "----"),
+        (grid(1, 1), 1, "-"),
+        (grid(30, 1), 30, "-" * 30),
+        ([], 3, ""),
+        ([(0, 0, 9, 9), (0, 12, 9, 21), (12, 0, 21, 14)], 2, "aab"),
+        ([(0, 0, 9, 9), (0, 6, 9, 15), (12, 0, 21, 9)], 4, "---"),
+    ],
+)
+def test_letters_by_place_where_they_can_be_meant_in_one_way_only(boxes, count, letters):
+    assert "".join(letter or "-" for letter in letters_in_order(boxes, count)) == letters
+
+
+def test_pictures_of_a_figure_are_counted_in_reading_order():
+    boxes = [grid(2, 2)[at] for at in (3, 0, 2, 1)]
+    assert turns_in_figures(["Fig. 1"] * 4, boxes) == ([3, 0, 2, 1], [4] * 4)
+    assert turns_in_figures(["Fig. 1", None, "Fig. 2", "Fig. 1"], boxes) == ([1, 0, 0, 0], [2, 1, 1, 2])
+    crooked = [(0, 0, 9, 9), (12, 6, 21, 15), (24, 0, 33, 9)]
+    assert turns_in_figures(["Fig. 1"] * 3, crooked)[1] == [-1] * 3
+
+
+def words(caption="", text="", **changes):
+    return Words("Fig. 1", methods_named(caption), lambda: read_body([[[text]]]), **changes)
+
+
+def test_the_caption_for_the_panel_or_the_whole_figure_weighs_most():
+    told = words("(a) TEM, (b) FESEM micrographs")
+    assert told.of("b", 0, ()) == Said(CAPTION_ODDS, "caption", ("sem",))
+    said = told.of("A", 1, ())
+    assert said[:3] == (1 / CAPTION_ODDS, "caption", ("tem",)) and said.why.endswith("another method: tem")
+    assert words("SEM images").of(None, 0, ()).odds == CAPTION_ODDS
+    assert words("Segmentation").of(None, 0, ()).odds == 1
+
+
+def test_the_caption_for_a_place_weighs_less():
+    told = words("(a) TEM, (b) FESEM micrographs")
+    assert told.of(None, 1, tuple(grid(1, 2))) == Said(ORDER_ODDS, "caption", ("sem",))
+    assert told.of(None, 0, tuple(grid(1, 2))).odds == 1 / ORDER_ODDS
+    assert told.of(None, 0, tuple(grid(1, 3))) == Said(caption=("sem", "tem"))
+    assert replace(told, pictures=2, turn=1).of(None, 0, tuple(grid(1, 1))).odds == ORDER_ODDS
+    for elsewhere in ({"pictures": 2}, {"pictures": -1}, {"pictures": 3, "turn": 1}):
+        assert replace(told, **elsewhere).of(None, 1, tuple(grid(1, 2))).odds == 1
+    assert told.of(None, 5, tuple(grid(1, 2))).odds == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "letter", "panels", "odds"),
+    [
+        ("We saw it by SEM (Fig. 1).", None, 3, TEXT_ODDS),
+        ("We saw it by SEM (Fig. 1).", "c", 3, TEXT_ODDS),
+        ("We saw it by TEM (Fig. 1).", None, 3, 1 / TEXT_ODDS),
+        ("We saw it by SEM and TEM (Fig. 1).", None, 3, 1),
+        ("We saw it by SEM (Fig. 1a).", "a", 3, TEXT_ODDS),
+        ("We saw it by SEM (Fig. 1a).", "b", 3, 1),
+        ("We saw it by SEM (Fig. 1a).", None, 3, 1),
+        ("We saw it by SEM (Fig. 1a-c).", None, 3, TEXT_ODDS),
+        ("We saw it by SEM (Fig. 2).", None, 3, 1),
+    ],
+)
+def test_a_sentence_counts_for_the_panels_that_it_means(text, letter, panels, odds):
+    told = words("Powder", f"So far. {text}")
+    assert told.beyond(told.of(letter, 0, ()), letter, panels).odds == odds
+
+
+def test_a_sentence_on_a_figure_of_several_methods_may_mean_any_of_them():
+    told = words("SEM and TEM images", "So far. We saw it by SEM (Fig. 1). And by TEM (Fig. 1b).")
+    assert told.beyond(told.of(None, 0, ()), None, 2).odds == 1
+    assert told.beyond(told.of("b", 0, ()), "b", 2).odds == 1 / TEXT_ODDS
+
+
+def test_a_silent_paper_speaks_against_sem_unless_a_sentence_speaks_first():
+    for figures, odds in (({}, 1 / SILENCE_ODDS), ({"Fig. 1": Methods(frozenset({"tem"}), whole=True)}, 1 / TEXT_ODDS)):
+        told = replace(words(), body=lambda figures=figures: Body(figures, silent=True))
+        assert told.beyond(Said(), None, 1).odds == odds
+    assert Words(None, Methods(), lambda: Body(silent=True)).beyond(Said(), None, 1).odds == 1 / SILENCE_ODDS
+
+
+def test_a_sentence_that_comes_later_settles_a_doubt(gate, tmp_path):
+    gate(replace(DOUBT, margin=0.3))
+    (found,) = look(tmp_path, Paper().page("Powder").prose("So far. We saw it by SEM (Fig. 1)."))
+    assert found.record.status == "assessed" and found.tiles is not None
+    assert (found.record.kind.label, found.record.kind.by, found.record.kind.text) == ("sem", "text", ("sem",))
+    gate(replace(DOUBT, margin=0.15))  # a caption would do
+    (found,) = look(tmp_path, Paper().page("Powder").prose("So far. We saw it by SEM (Fig. 1)."))
+    assert (found.record.kind.label, found.record.kind.by, found.record.kind.text) == ("uncertain", "pixels", ("sem",))
+
+
+def test_a_sentence_that_came_before_casts_doubt(gate, tmp_path):
+    gate(LIKELY)
+    (found,) = look(tmp_path, Paper().prose("So far. We saw it by light microscopy (Fig. 1).").page("Powder"))
+    assert found.record.reason == Reason.UNCERTAIN_KIND and found.tiles is None
+    assert (found.record.kind.by, found.record.kind.text) == ("text", ("light",))
+    assert found.record.detail == (
+        "like an SEM micrograph, but the text names another method where it refers to this figure: light"
+    )
+
+
+def test_a_paper_that_nowhere_speaks_of_sem_casts_doubt(gate, tmp_path):
+    gate(LIKELY)
+    (found,) = look(tmp_path, Paper().page("Powder").prose(*ENOUGH))
+    assert found.record.detail == "like an SEM micrograph, but the paper nowhere speaks of SEM"
+    assert (found.record.kind.by, found.record.kind.text) == ("text", ())
+    for other in (Paper().page("Powder").prose(*ENOUGH).prose("Scanning electron microscopy"), Paper().page("Powder")):
+        (found,) = look(tmp_path, other)
+        assert found.record.status == "assessed"
+
+
+@pytest.mark.parametrize(("kind", "caption"), [(SURE, "Powder"), (SHUT, "Powder"), (LIKELY, "SEM"), (LIKELY, "TEM")])
+def test_the_text_is_not_read_where_pixels_or_caption_decide(kind, caption, gate, monkeypatch, tmp_path):
+    gate(kind)
+    monkeypatch.setattr(PdfReader, "body", lambda self: pytest.fail("it was read"))
+    assert len(look(tmp_path, Paper().page(caption).prose("So far. Seen by TEM (Fig. 1)."))) == 1
+    gate(LIKELY)
+    assert len(look(tmp_path, Paper().page("Powder"), all_images=True)) == 1
+
+
+def test_it_is_read_once_and_no_page_twice(gate, monkeypatch, tmp_path):
+    gate(LIKELY)
+    read, pages = [], []
+    monkeypatch.setattr(reader, "read_body", lambda *a, **k: (read.append(a), read_body(*a, **k))[1])
+    blocks = reader.text_blocks
+    monkeypatch.setattr(reader, "text_blocks", lambda page: (pages.append(page.number), blocks(page))[1])
+    paper = Paper()
+    other = paper.pdf.flate(320, 240, texture(240, 320, 1).tobytes())
+    paper.page("Powder").prose("Text.").page("Powder", content=DRAW.replace("/I ", "/J "), J=other).prose("Text.")
+    assert len(look(tmp_path, paper)) == 2
+    assert len(read) == 1 and sorted(pages) == [0, 1, 2, 3]
+
+
+def test_pages_that_are_traps_are_not_read(gate, monkeypatch, tmp_path):
+    gate(LIKELY)
+    monkeypatch.setattr(reader, "_MOST_CONTENT_BYTES", 2000)
+    paper = Paper().page("Powder").prose("So far. We saw it by TEM (Fig. 1). " + "x " * 1000)
+    assert look(tmp_path, paper)[0].record.status == "assessed"
+    monkeypatch.setattr(reader, "_MOST_CONTENT_BYTES", 4000)
+    assert look(tmp_path, paper)[0].record.status == "not_assessed"
+    monkeypatch.setattr(reader, "MOST_PAGES", 1)
+    assert look(tmp_path, paper)[0].record.status == "assessed"
+
+
+def test_a_damaged_page_hides_no_other(gate, tmp_path):
+    gate(LIKELY)
+    paper = Paper().page("Powder")
+    paper.pdf.pages.append(paper.pdf.add("(no page)"))
+    paper.prose("So far. We saw it by TEM (Fig. 1).")
+    assert look(tmp_path, paper)[0].record.kind.text == ("tem",)
+
+
+def test_what_an_earlier_document_said_does_not_count(gate, tmp_path):
+    gate(LIKELY)
+    examiner, file, messages = Examiner(), tmp_path / "document", []
+    for prose in ("Text.", "So far. We saw it by TEM (Fig. 1).", "Text."):
+        file.write_bytes(Paper().page("Powder").prose(prose).pdf.build())
+        examiner.examine(replace(TASK, file=str(file), all_images=False), messages.append)
+    found = [message.record.status for message in messages if isinstance(message, wire.Found)]
+    assert found == ["assessed", "not_assessed", "assessed"]
+
+
+def test_an_image_that_the_text_casts_doubt_on_is_assessed_under_another_caption(gate, tmp_path):
+    gate(LIKELY)
+    paper = Paper().prose("So far. We saw it by TEM (Fig. 1).").page("Powder").page("Powder").page("SEM image")
+    found = look(tmp_path, paper)
+    assert [one.record.reason for one in found] == [Reason.UNCERTAIN_KIND, Reason.DUPLICATE_OF, None]
+
+
+def test_panels_in_the_order_of_the_letters_of_a_caption(gate, tmp_path):
+    gate(replace(DOUBT, margin=0.3))
+    pixels = np.full((240, 340), 255, np.uint8)
+    pixels[:, :160], pixels[:, 180:] = texture(240, 160), texture(240, 160, 1)
+    paper = Paper()
+    image = paper.pdf.flate(340, 240, pixels.tobytes())
+    paper.page("(a) TEM, (b) FESEM micrographs", (), "q 340 0 0 240 100 400 cm /J Do Q", J=image)
+    first, second = look(tmp_path, paper)
+    assert (first.record.status, first.record.kind.caption, first.record.panel) == ("not_assessed", ("tem",), None)
+    assert (second.record.status, second.record.kind.caption, second.record.panel) == ("assessed", ("sem",), None)
+
+
+def test_of_small_panels_the_pixels_alone_do_not_say_that_they_are_sem(gate, tmp_path):
+    gate(Kind("sem", 0.99, 0.99))
+    for caption, label in ((None, "uncertain"), ("SEM image", "sem"), ("TEM image", "uncertain")):
+        paper = Paper()
+        side = 100
+        assert side > SMALLEST_FIGURE_PX
+        paper.page(caption, I=paper.pdf.flate(side, side, texture(side, side).tobytes()))
+        (found,) = look(tmp_path, paper)
+        assert found.record.kind.label == label and found.record.reason == Reason.TOO_SMALL
+        assert found.record.detail == "short side 100 px < 128 px"
