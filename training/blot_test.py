@@ -111,7 +111,7 @@ def train(genuine: Grey, made: Grey, settings: Settings, seed: int) -> nn.Module
             batch[mirrored] = batch[mirrored, :, :, ::-1]
             loss = F.binary_cross_entropy_with_logits(model(torch.from_numpy(batch)), torch.from_numpy(labels[chosen]))
             adam.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
     return model.eval()
 

@@ -63,8 +63,8 @@ def draw_gel(random: np.random.Generator) -> Image.Image:
     if random.random() < 0.6:
         canvas = ImageDraw.Draw(gel)
         for lane in range(lanes):
-            at = ((lane + 0.6) * pitch, 0.02 * height)
-            canvas.text(at, str(lane) if lane else "M", fill=245, font=ImageFont.load_default(0.04 * height + 6))
+            corner = ((lane + 0.6) * pitch, 0.02 * height)
+            canvas.text(corner, str(lane) if lane else "M", fill=245, font=ImageFont.load_default(0.04 * height + 6))
         canvas.rectangle((0, 0, width - 1, height - 1), outline=230)
     return gel
 

@@ -75,7 +75,8 @@ def radial_spectrum(tile: NDArray[np.uint8]) -> NDArray[np.float64]:
     # The floor is the power that rounding to whole grey levels leaves in one coefficient.
     total = np.bincount(ring, power.ravel(), BINS) / np.bincount(ring, minlength=BINS)
     log = np.log(total + side * side / 12 * float((window**2).mean()) ** 2)
-    return log - log.mean()
+    shape: NDArray[np.float64] = log - log.mean()
+    return shape
 
 
 def cooccurrence(tile: NDArray[np.uint8], offset: tuple[int, int]) -> NDArray[np.float64]:
@@ -123,7 +124,8 @@ def _rings(side: int) -> NDArray[np.intp]:
     """Ring of each coefficient of ``rfft2``, flat."""
     down, across = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :]
     radius = np.hypot(down, across) * 2 * BINS
-    return np.minimum(radius.astype(np.intp), BINS - 1).ravel()
+    rings: NDArray[np.intp] = np.minimum(radius.astype(np.intp), BINS - 1).ravel()
+    return rings
 
 
 def _cooccurrence(tile: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -131,7 +133,8 @@ def _cooccurrence(tile: NDArray[np.uint8]) -> NDArray[np.float64]:
     low, high = np.percentile(tile, (1, 99))
     stretched = np.clip((tile - low) * (255 / max(1.0, high - low)), 0, 255).astype(np.uint8)
     each = np.array([haralick(cooccurrence(stretched, offset)) for offset in OFFSETS])
-    return each.reshape(3, 4, -1).mean(axis=1).ravel()
+    averaged: NDArray[np.float64] = each.reshape(3, 4, -1).mean(axis=1).ravel()
+    return averaged
 
 
 def _residuals(tile: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -62,9 +62,9 @@ def tinted(image: Image.Image, strong: bool, random: np.random.Generator) -> Ima
     middle = 128 + share * (tint - 128)
     if strong and np.ptp(middle) < 50:
         return None
-    low, high = (random.integers(0, 60, 3), random.integers(190, 256, 3)) if strong else ((0, 0, 0), (255, 255, 255))
-    low, middle, high = (tuple(int(v) for v in colour) for colour in (low, middle, high))
-    return compressed(ImageOps.colorize(image.convert("L"), low, high, mid=middle), int(random.integers(62, 96)))
+    ends = (random.integers(0, 60, 3), random.integers(190, 256, 3)) if strong else ((0, 0, 0), (255, 255, 255))
+    low, mid, high = (tuple(int(v) for v in colour) for colour in (ends[0], middle, ends[1]))
+    return compressed(ImageOps.colorize(image.convert("L"), low, high, mid=mid), int(random.integers(62, 96)))
 
 
 def compressed(image: Image.Image, quality: int) -> Image.Image:
@@ -142,7 +142,7 @@ def _with_bar(part: Image.Image, random: np.random.Generator) -> Image.Image:
 
 def _framed(part: Image.Image, random: np.random.Generator) -> Image.Image:
     """Leave a strip of gutter or of a neighbour on one or two sides."""
-    grey = int(random.choice([0, 255, 255, 255, random.integers(256)]))
+    grey = int(random.choice([0, 255, 255, 255, int(random.integers(256))]))
     sides = [int(v) for v in random.integers(0, max(2, min(part.size) // 20), 4) * (random.random(4) < 0.5)]
     return ImageOps.expand(part, tuple(sides), fill=grey if part.mode == "L" else (grey, grey, grey))
 

@@ -79,7 +79,7 @@ def build(found: Iterable[Picture]) -> MeasuredSet:
                 if (other := tinted(version, strong, random)) is not None:
                     _add(rows, other, picture, "other" if strong else picture.label, judged=False)
     columns = list(zip(*rows, strict=True))
-    return MeasuredSet(*(np.array(column) for column in columns))  # type: ignore[arg-type]
+    return MeasuredSet(*(np.array(column) for column in columns))
 
 
 def _add(rows: list[tuple[object, ...]], image: Image.Image, picture: Picture, label: str, *, judged: bool) -> None:

@@ -124,10 +124,10 @@ def measure(context: Context) -> Result:
             # A made panel is left out together with the genuine ones of its partner's source, so that both classes have
             # the same share in every fold; otherwise a forest is wrong more often than chance where facts say nothing.
             of_file = {panel.name: panel.source for panel in sides[0] if panel.name}
-            sources = [[of_file.get(panel.name, panel.source) for panel in side] for side in sides]
-            found = probe(facts[0], sources[0], facts[1], sources[1])
+            own = [[of_file.get(panel.name, panel.source) for panel in side] for side in sides]
+            found = probe(facts[0], own[0], facts[1], own[1])
             smooth = auc(-levels[0], -levels[1])
-            span = auc_interval(-levels[0], sources[0], -levels[1], sources[1], _RESAMPLES, 1)
+            span = auc_interval(-levels[0], own[0], -levels[1], own[1], _RESAMPLES, 1)
             rows.append(
                 {"kind": kind, "channel": channel, **found, "smoothness": smooth, "smoothness_ci95": list(span)}
             )

@@ -112,12 +112,12 @@ def train(learned: Pictures, watched: Pictures, settings: Settings) -> Npr5k:
             logits = model(network_input(learned.grey[chosen], settings.resized_px))
             loss = F.binary_cross_entropy_with_logits(logits, labels[chosen])
             adam.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
         seen = torch.from_numpy(score(model, watched, settings.resized_px)).float()
-        loss = float(F.binary_cross_entropy_with_logits(seen, truth))
-        if loss < least:
-            least, best = loss, {name: value.clone() for name, value in model.state_dict().items()}
+        error = float(F.binary_cross_entropy_with_logits(seen, truth))
+        if error < least:
+            least, best = error, {name: value.clone() for name, value in model.state_dict().items()}
     model.load_state_dict(best)
     return model.eval()
 
@@ -183,7 +183,7 @@ def replicate(root: Path, packs: Path, settings: Settings) -> list[Result]:
     rows = []
     for alike in (False, True):
         parts = [stored(p, *ALIKE, seed + k) if alike else p for k, p in enumerate((learned, watched))]
-        model = train(*parts, settings)
+        model = train(parts[0], parts[1], settings)
         channels = {JPEG: ALIKE} if alike else {AS_STORED: None, JPEG: ALIKE}
         for channel, qualities in channels.items():
             for name, pictures in tests.items():

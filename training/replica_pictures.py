@@ -42,7 +42,8 @@ class Pictures:
     @property
     def made(self) -> NDArray[np.bool_]:
         """Which are generated."""
-        return self.maker != ""
+        are_made: NDArray[np.bool_] = self.maker != ""
+        return are_made
 
 
 def both(one: Pictures, other: Pictures) -> Pictures:
@@ -66,7 +67,9 @@ def gan_pictures(folder: Path, names: Sequence[str], count: int) -> Pictures:
         if (name := pack.manifest["generator"]) in found and pack.masks is None:
             found[name].append((-int(pack.manifest["step"]), path))
             tiles[path] = pack.tiles[:, 0]
-    grey, maker, whole = [], [], []
+    grey: list[NDArray[np.uint8]] = []
+    maker: list[str] = []
+    whole: list[int] = []
     for name, packs in found.items():
         latest = [tile for _, path in sorted(packs) for tile in tiles[path]]
         cut = [(corner, len(whole) + at) for at, tile in enumerate(latest) for corner in _corners(tile)]

@@ -103,7 +103,7 @@ def _particles(shape: tuple[int, int], random: np.random.Generator) -> Field:
         if right - left < 4 or bottom - top < 4:
             continue
         stamp = _stamp((bottom - top, right - left), [(x - left, y - top) for x, y in points], blur)
-        inner = stamp * (1 + 0.3 * _smooth(stamp.shape, size / 3 + 1, random)) if random.random() < 0.3 else stamp  # type: ignore[arg-type]
+        inner = stamp * (1 + 0.3 * _smooth(stamp.shape, size / 3 + 1, random)) if random.random() < 0.3 else stamp
         passed[top:bottom, left:right] *= np.exp(-dark * random.uniform(0.6, 1.6) * np.clip(inner, 0, 2))
     return passed
 

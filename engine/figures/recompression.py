@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -31,6 +32,8 @@ reach it; their coefficients lie on combs, so they were (docs/results/recompress
 
 FEWEST = 1000
 """Coefficients: with fewer the mean gain is a matter of luck."""
+
+_Floats: TypeAlias = NDArray[np.floating[Any]]
 
 _PX = 8
 _MODES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (0, 3), (3, 0))
@@ -109,18 +112,18 @@ def _earlier_rows(column: int, step: int) -> NDArray[np.intp]:
 
 
 @lru_cache(maxsize=_COARSEST)
-def _log_shares(step: int) -> NDArray[np.float64]:
+def _log_shares(step: int) -> _Floats:
     """Logarithms of the shares of rounded sizes 0, 1, 2, ...
 
     Returns:
         float64 [earlier, widths, sizes]: first for a single rounding, then for one to ``step + 1``, ``step + 2``, ...
         before it.
     """
-    sizes = np.arange(_LARGEST + 1)
+    sizes = np.arange(0.0, _LARGEST + 1)
     shares = [_laplace(step, len(sizes))]
     for coarse in range(step + 1, _COARSEST + 1):
         rounded = _laplace(coarse, math.ceil((_LARGEST + 1) * step / coarse) + 2)
-        at = np.arange(rounded.shape[1]) * coarse
+        at = np.arange(0.0, rounded.shape[1]) * coarse
         # Between the two the pixels were rounded, which moves coefficients by some tenths.
         passed = _between((sizes[:, None] - 0.5) * step - at, (sizes[:, None] + 0.5) * step - at)
         passed[1:] += _between((-sizes[1:, None] - 0.5) * step - at, (-sizes[1:, None] + 0.5) * step - at)
@@ -128,21 +131,24 @@ def _log_shares(step: int) -> NDArray[np.float64]:
     both = np.stack(shares)
     both /= both.sum(axis=2, keepdims=True)
     # A few coefficients lie elsewhere: blocks with letters, edited places.
-    return np.log((1 - _STRAY) * both + _STRAY / len(sizes))
+    logs: _Floats = np.log((1 - _STRAY) * both + _STRAY / len(sizes))
+    return logs
 
 
-def _laplace(step: int, count: int) -> NDArray[np.float64]:
+def _laplace(step: int, count: int) -> _Floats:
     """Shares of the sizes 0, 1, ... of Laplace-distributed numbers rounded to a step, float64 [widths, count]."""
     edges = np.maximum(np.arange(count + 1) - 0.5, 0) * step
-    return -np.diff(np.exp(-edges / _WIDTHS[:, None]), axis=1)
+    shares: _Floats = -np.diff(np.exp(-edges / _WIDTHS[:, None]), axis=1)
+    return shares
 
 
-def _between(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
+def _between(low: _Floats, high: _Floats) -> _Floats:
     """Share of the rounding error, about normal, that lies between two bounds."""
     return _normal(high / _ROUNDING) - _normal(low / _ROUNDING)
 
 
-def _normal(at: NDArray[np.float64]) -> NDArray[np.float64]:
+def _normal(at: _Floats) -> _Floats:
     """The normal distribution function to 2e-4, from the hyperbolic tangent (Page, Applied Statistics 26, 1977)."""
     bounded = np.clip(at, -6, 6)
-    return (1 + np.tanh((2 / math.pi) ** 0.5 * bounded * (1 + 0.044715 * bounded * bounded))) / 2
+    shares: _Floats = (1 + np.tanh((2 / math.pi) ** 0.5 * bounded * (1 + 0.044715 * bounded * bounded))) / 2
+    return shares

@@ -60,7 +60,7 @@ class JudgeBackend:
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
-        self.name, self.device, self.precision = "onnxruntime", "cpu", "fp32"
+        self.name, self.device, self.precision, self.how = "onnxruntime", "cpu", "fp32", ""
 
     def infer(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits, float32 [B], of tiles, uint8 [B, 1, T, T]."""
