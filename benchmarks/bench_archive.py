@@ -4,7 +4,8 @@
 
 Whatever is compared is measured in turn, round after round, so that both sides see the same state of the machine; a
 ratio is the median over the rounds and comes with its spread. CPU-time ratios are printed beside wall-time ratios:
-they hardly depend on what else the machine is doing. The archives are described in ``synthetic_archive.py``; as their
+they hardly depend on what else the machine is doing. On a machine with an NVIDIA device every runtime that is usable
+there has its rows. The archives are described in ``synthetic_archive.py``; as their
 pictures are no micrographs, all images are assessed (the gate runs all the same). ``--markdown FILE`` writes the table.
 """
 
@@ -32,6 +33,7 @@ import synthetic_archive
 import transport
 from machine import fingerprint
 from numpy.typing import NDArray
+from on_devices import usable_devices
 
 from semscan.engine.backends import Backend
 from semscan.engine.backends.fake import FakeBackend
@@ -128,16 +130,16 @@ def measure_memory(folder: Path, jobs: int) -> dict[str, Any]:
     return {**result, "tenth_mib": tenth, "end_mib": end}
 
 
-def measure_rounds(files: list[Path], jobs: int, repeats: int) -> list[dict[str, Any]]:
-    """Everything that is compared on the JPEG-heavy archive, in turn."""
+def measure_rounds(
+    files: list[Path], jobs: int, repeats: int, devices: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Everything that is compared on the JPEG-heavy archive, in turn; ``devices`` holds options of scans by name."""
     listed = [(path, decode_only.drawn_images(path)) for path in files]
     script = importlib.util.find_spec("torch") is not None
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    def one_scan(
-        workers: int, backend: Backend | None, runtime: str = "auto", precision: str = "auto"
-    ) -> dict[str, Any]:
-        options = ScanOptions(jobs=workers, all_images=True, backend=runtime, precision=precision)
+    def one_scan(workers: int, backend: Backend | None, **more: Any) -> dict[str, Any]:
+        options = ScanOptions(jobs=workers, all_images=True, **more)
         return timed(lambda: bench_scan.measure_scan(files, options, backend=backend))
 
     one_scan(jobs, FakeBackend())  # fills caches; not counted
@@ -155,7 +157,8 @@ def measure_rounds(files: list[Path], jobs: int, repeats: int) -> list[dict[str,
             "parent": measure_parent([files[0].parent], jobs),
         }
         if importlib.util.find_spec("openvino") is not None:
-            one["openvino"] = one_scan(jobs, None, "openvino", "fp16")
+            one["openvino"] = one_scan(jobs, None, backend="openvino", precision="fp16")
+        one["devices"] = {name: one_scan(jobs, None, **options) for name, options in devices.items()}
         if script:
             one["script"] = measure_script(files, cores, round(one["network"]["tiles"] / one["network"]["images"]))
         rounds.append({**one, "load_1min": round(os.getloadavg()[0], 2)})
@@ -173,7 +176,9 @@ def run(size: Size, jobs: int) -> dict[str, Any]:
         note(f"writing {size.heavy} JPEG-heavy and {size.small} small PDFs")
         archive = synthetic_archive.jpeg_heavy(heavy, size.heavy)
         synthetic_archive.small(small, size.small)
-        rounds = measure_rounds(list(archive.files), jobs, size.repeats)
+        note("devices")
+        devices, absent = usable_devices(Path(name))
+        rounds = measure_rounds(list(archive.files), jobs, size.repeats, devices)
         note("tile transport")
         transports = [
             {way: transport.tiles_per_second(way, size.panels) for way in transport.WAYS} for _ in range(size.repeats)
@@ -193,6 +198,7 @@ def run(size: Size, jobs: int) -> dict[str, Any]:
             "mib": round(archive.bytes / 2**20, 1),
         },
         "model": rounds[0]["network"]["model"],
+        "absent": absent,
         "ratios": ratios(rounds, transports, memory),
         "stages_ms_per_image": stages(rounds, archive.images),
         "rounds": rounds,
@@ -234,6 +240,11 @@ def ratios(
             ),
             row("the same in CPU time", "", over("decode", "openvino", "cpu_s"), None),
         ]
+    for name in rounds[0].get("devices", {}):
+        scans = [one["devices"][name] for one in rounds]
+        values = [per_image(one["decode"]) / per_image(scan) for one, scan in zip(rounds, scans, strict=True)]
+        table.append(row(f"speed with {name} / decode-only", ">= 0.80", values, lambda x: x >= 0.8))
+        table.append(row(f"images/s with {name}", "", [1 / per_image(scan) for scan in scans], None))
     if "script" in rounds[0]:
         for way, words in (
             ("whole", "whole images scored"),
@@ -282,7 +293,8 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [
         "# Speed and memory of an archive scan",
         "",
-        f"{machine['cpu']}, {machine['cores_usable']} cores, {machine['memory_gib']} GiB, {machine['system']}, Python "
+        f"{machine['cpu']}, {machine['cores_usable']} cores, {machine['memory_gib']} GiB, "
+        f"{'; '.join(machine['gpus']) or 'no NVIDIA device'}, {machine['system']}, Python "
         f"{machine['python']}; {packages}{f', torch {torch}' if torch else ''}; revision {machine['revision']}, "
         f"model {result['model']}.",
         "",
@@ -302,6 +314,7 @@ def markdown(result: dict[str, Any]) -> str:
             f"| {words[row['met']]} |"
             for row in result["ratios"]
         ),
+        *(f"\n* {line}" for line in result.get("absent", [])),
         "",
         "| stage of a scan with the network | ms per image, wall, all processes |",
         "|---|---|",

@@ -3,11 +3,12 @@
     python benchmarks/bench_engine.py [-o docs/results/export.json] [--markdown docs/results/export.md] [--tiles NPZ]
     python benchmarks/bench_engine.py --quick        does all of it run here? a minute; its numbers mean little
 
-Engine scope: tiles in memory, no documents. Every runtime gets the same tiles on one core; rounds alternate between the
-runtimes, so that all see the same state of the machine, and the ratio to plain PyTorch is taken round by round. What
-is not installed, or not possible on this machine, is listed as such. A network that no shipped model holds is measured
-with fresh weights, which say as much about its speed and nothing about its rounding. Then come the checks of
-``semscan export verify`` on every artefact.
+Engine scope: tiles in memory, no documents. Every runtime gets the same tiles, on one core or on the first NVIDIA
+device; rounds alternate between the runtimes, so that all see the same state of the machine, and the ratio to plain
+PyTorch on the core is taken round by round. On a device copies count; tiles that lie there already have a table of
+their own. What is not installed, or not possible on this machine, is listed as such. A network that no shipped model
+holds is measured with fresh weights, which say as much about its speed and nothing about its rounding. Then come the
+checks of ``semscan export verify`` on every artefact.
 """
 
 from __future__ import annotations
@@ -27,34 +28,24 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from engine_runtimes import CPU_BATCH, CUDA_BATCH, Runner, find_runtimes
 from machine import fingerprint
 from numpy.typing import NDArray
+from roofline import bandwidth_bytes_per_s, traffic_bytes
 from verify_table import verified, verify_table
 
-from semscan.engine.backends import open_backend
-from semscan.engine.backends.choice import choose
+from semscan.engine.backends.cudart import Cuda
 from semscan.engine.bundle import Bundle, list_models, load_bundle
 from semscan.engine.errors import SemscanError
 from semscan.export.fold import fold
 from semscan.export.graph import build_graph
 from semscan.export.reference import cut_to, reference_logits, trial_tiles
-from semscan.export.to_tensorrt import export_tensorrt
-from semscan.export.variants import export_fp16, export_int8, folded_of
+from semscan.export.variants import folded_of
 from semscan.training.nets.registry import build_network
 
 NETWORKS = ("npr5k", "npr64k", "npr64k_lcn")
-TIMED_BATCH = 32
 MOST_TILES = 256
 """Taken of a pack."""
-CHOICES = (
-    *(("cpu", backend, precision) for backend in ("onnxruntime", "openvino") for precision in ("fp32", "fp16", "int8")),
-    ("cuda", "onnxruntime", "fp32"),
-    ("cuda", "onnxruntime", "fp16"),
-    ("cuda", "tensorrt", "fp16"),
-)
-"""Device, runtime and precision."""
-
-Infer = Callable[[NDArray[np.uint8]], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +55,19 @@ class Effort:
     Attributes:
         rounds: interleaved rounds over all runtimes.
         round_s: how long each runtime is timed in one round, in seconds.
-        batches: batch sizes.
+        batches: batch sizes on the processor.
+        cuda_batches: batch sizes on a device.
         compiled: whether ``torch.compile`` is among the comparators; it takes a minute to compile.
     """
 
     rounds: int = 7
     round_s: float = 0.4
     batches: tuple[int, ...] = (1, 8, 32, 128)
+    cuda_batches: tuple[int, ...] = (1, 32, 256, CUDA_BATCH)
     compiled: bool = True
 
 
-QUICK = Effort(1, 0.02, (TIMED_BATCH,), False)
+QUICK = Effort(1, 0.02, (CPU_BATCH,), (CUDA_BATCH,), False)
 
 
 def find_bundle(network: str, folder: Path) -> tuple[Bundle, bool]:
@@ -106,80 +99,75 @@ def network_of(bundle: Bundle) -> str:
     return str(json.loads(bundle.metadata["provenance"]).get("network", "npr5k"))
 
 
-def runtimes(bundle: Bundle, tiles: NDArray[np.uint8], effort: Effort) -> tuple[dict[str, Infer], list[str]]:
-    """What can be timed here by name, plain PyTorch first, and why something cannot."""
-    torch.set_num_threads(1)
-    network = build_network(network_of(bundle)).eval()  # its weights do not change its speed
-
-    def eager(model: Any) -> Infer:
-        def infer(batch: NDArray[np.uint8]) -> Any:
-            with torch.inference_mode():
-                return model(torch.from_numpy(batch).float())
-
-        return infer
-
-    found: dict[str, Infer] = {"PyTorch eager fp32": eager(network)}
-    absent = []
-    try:
-        if effort.compiled:
-            compiled = torch.compile(network)
-            eager(compiled)(tiles[:TIMED_BATCH])
-            found["torch.compile fp32"] = eager(compiled)
-        else:
-            absent.append("torch.compile: not measured, left out by --quick")
-    except Exception as error:  # it needs a C++ compiler, and says so in many ways
-        absent.append(f"torch.compile: not measured, {type(error).__name__}")
-    with tempfile.TemporaryDirectory() as folder:
-        own = Path(folder) / "model.onnx"
-        own.write_bytes(bundle.path.read_bytes())
-        export_fp16(str(own), own.with_suffix(".fp16.onnx"))
-        export_int8(str(own), own.with_suffix(".int8.onnx"), tiles)
-        model = load_bundle(str(own))
-        for device, backend, precision in CHOICES:
-            name = f"{backend} {precision}" + (" on CUDA" if device == "cuda" else "")
-            try:
-                if backend == "tensorrt":
-                    export_tensorrt(str(own), own.with_suffix(".plan"))
-                found[name] = open_backend(model, choose(device, backend, precision)).infer
-            except SemscanError as error:
-                absent.append(f"{name}: not measured, {error.message}")
-    return found, absent
-
-
-def rate(infer: Infer, batch: NDArray[np.uint8], round_s: float) -> float:
-    """Tiles per second."""
-    infer(batch)
+def rate(work: Callable[[], Any], size: int, round_s: float) -> float:
+    """Tiles per second of something that scores a batch of that size."""
+    work()
     start, count = time.perf_counter(), 0
     while time.perf_counter() - start < round_s:
-        infer(batch)
-        count += len(batch)
+        work()
+        count += size
     return count / (time.perf_counter() - start)
 
 
 def measure(bundle: Bundle, tiles: NDArray[np.uint8], effort: Effort) -> dict[str, Any]:
     """Speed and deviation of everything that runs here."""
-    found, absent = runtimes(bundle, tiles, effort)
-    reference = reference_logits(folded_of(bundle), tiles)
-    speeds: dict[str, list[float]] = {name: [] for name in found}
-    for _ in range(effort.rounds):
-        for name, infer in found.items():
-            speeds[name].append(rate(infer, tiles[:TIMED_BATCH], effort.round_s))
+    network = build_network(network_of(bundle))  # its weights do not change its speed
+    with tempfile.TemporaryDirectory() as folder:
+        runtimes = find_runtimes(bundle, network, tiles, Path(folder), compiled=effort.compiled)
+        rows = _rows(runtimes.found, tiles, reference_logits(folded_of(bundle), tiles), effort)
+        if any(" on CUDA" in name for name in rows):
+            _add_roofline(rows, bundle, Path(folder))
+    return {"runtimes": rows, "absent": runtimes.absent}
+
+
+def _rows(
+    found: dict[str, Runner], tiles: NDArray[np.uint8], reference: NDArray[np.float64], effort: Effort
+) -> dict[str, Any]:
+    def speed(runner: Runner, size: int) -> float | None:
+        try:
+            infer, batch = runner.at(size), tiles[np.arange(size) % len(tiles)]
+            return rate(lambda: infer(batch), size, effort.round_s)
+        except SemscanError as error:  # a batch may be too large for a device
+            print(f"batches of {size}: {error.message}", file=sys.stderr)
+            return None
+
+    rounds = [{name: speed(runner, runner.batch) for name, runner in found.items()} for _ in range(effort.rounds)]
     first = next(iter(found))
     rows = {}
-    for name, infer in found.items():
-        ratios = [own / plain for own, plain in zip(speeds[name], speeds[first], strict=True)]
+    for name, runner in found.items():
+        speeds = [one[name] or 0.0 for one in rounds]
+        ratios = [own / (one[first] or np.nan) for own, one in zip(speeds, rounds, strict=True)]
+        sizes = effort.cuda_batches if " on CUDA" in name else effort.batches
         row: dict[str, Any] = {
-            "tiles_per_s": statistics.median(speeds[name]),
+            "batch": runner.batch,
+            "tiles_per_s": statistics.median(speeds),
             "ratio_to_eager": statistics.median(ratios),
             "ratio_lowest": min(ratios),
             "ratio_highest": max(ratios),
-            "by_batch": {str(size): rate(infer, tiles[:size], effort.round_s) for size in effort.batches},
+            "by_batch": {str(size): speed(runner, size) for size in sizes},
         }
-        if not name.startswith(("PyTorch", "torch")):
-            logits = np.concatenate([infer(tiles[i : i + TIMED_BATCH]) for i in range(0, len(tiles), TIMED_BATCH)])
-            row["max_delta_logit"] = float(np.abs(logits - reference).max())
+        if runner.resident:
+            row["resident_tiles_per_s"] = rate(runner.resident(runner.batch), runner.batch, effort.round_s)
+        if runner.ours:
+            infer, padded = runner.at(runner.batch), np.resize(tiles, (max(runner.batch, len(tiles)), *tiles.shape[1:]))
+            parts = [infer(padded[at : at + runner.batch]) for at in range(0, len(padded), runner.batch)]
+            row["max_delta_logit"] = float(np.abs(np.concatenate(parts)[: len(tiles)] - reference).max())
         rows[name] = row
-    return {"runtimes": rows, "absent": absent}
+    return rows
+
+
+def _add_roofline(rows: dict[str, Any], bundle: Bundle, folder: Path) -> None:
+    """To each row of a device the share of its memory's bandwidth that the traffic between layers takes."""
+    bandwidth = bandwidth_bytes_per_s(Cuda(0))
+    moved = {
+        precision: traffic_bytes(folder / name, bundle.tile_px)
+        for precision, name in (("fp32", "model.onnx"), ("fp16", "model.fp16.onnx"))
+    }
+    for name, row in rows.items():
+        if "resident_tiles_per_s" in row:
+            traffic = moved["fp16" if " fp16 " in name else "fp32"]
+            row |= {"traffic_bytes": traffic, "bandwidth_bytes_per_s": bandwidth}
+            row["roofline"] = row["resident_tiles_per_s"] * traffic / bandwidth
 
 
 def markdown(result: dict[str, Any]) -> str:
@@ -188,14 +176,15 @@ def markdown(result: dict[str, Any]) -> str:
     lines = [
         "# Speed and exactness of the engine by runtime and precision",
         "",
-        f"{machine['cpu']}, one core; Python {machine['python']}, "
+        f"{machine['cpu']}, one core; {'; '.join(machine['gpus']) or 'no NVIDIA device'}; Python {machine['python']}, "
         + ", ".join(f"{name} {v}" for name, v in machine["packages"].items() if v)
         + f", torch {result['torch']}, openvino {result['openvino']}; revision {machine['revision']}.",
         "",
         f"`{machine['command']}`",
         "",
-        f"{result['tiles']} tiles of 128 x 128 px in memory ({result['source']}), batches of {TIMED_BATCH}, one thread "
-        f"each; medians of {result['rounds']} interleaved rounds; one-minute load at the start {machine['load_1min']}. "
+        f"{result['tiles']} tiles of 128 x 128 px in memory ({result['source']}), batches of {CPU_BATCH} on one "
+        f"thread, of {CUDA_BATCH} on a device; medians of {result['rounds']} interleaved rounds; one-minute load at "
+        f"the start {machine['load_1min']}. "
         "Deviation: largest difference of a logit from the network in double precision on these tiles. In the tables "
         "of `semscan export verify` numbers in bold fail, and the artefact is refused.",
         "",
@@ -219,11 +208,31 @@ def _section(network: str, part: dict[str, Any]) -> list[str]:
             f"| {name} | {row['tiles_per_s']:,.0f} | {1000 / row['tiles_per_s']:.2f} | {row['ratio_to_eager']:.2f} | "
             f"{row['ratio_lowest']:.2f} to {row['ratio_highest']:.2f} | {delta} |"
         )
-    sizes = list(next(iter(part["runtimes"].values()))["by_batch"])
+    lines += _on_device(part["runtimes"])
+    sizes = sorted({size for row in part["runtimes"].values() for size in row["by_batch"]}, key=int)
     lines += ["", "| tiles/s by batch size | " + " | ".join(sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
     for name, row in part["runtimes"].items():
-        lines.append(f"| {name} | " + " | ".join(f"{row['by_batch'][size]:,.0f}" for size in sizes) + " |")
+        speeds = [row["by_batch"].get(size) for size in sizes]
+        lines.append(f"| {name} | " + " | ".join("" if speed is None else f"{speed:,.0f}" for speed in speeds) + " |")
     return [*lines, "", *(f"* {line}" for line in part["absent"]), "", *verify_table(part["verified"]), ""]
+
+
+def _on_device(rows: dict[str, Any]) -> list[str]:
+    """What the devices do without copies, and how near their memory that is; nothing where there is none."""
+    here = {name: row for name, row in rows.items() if "roofline" in row}
+    if not here:
+        return []
+    bandwidth = next(iter(here.values()))["bandwidth_bytes_per_s"]
+    lines = [
+        "",
+        f"| tiles on the device already (its memory copies {bandwidth / 1e9:,.0f} GB/s) | tiles/s | MB per tile "
+        "between layers | share of the bandwidth |",
+        "|---|---|---|---|",
+    ]
+    for name, row in here.items():
+        speed, traffic = row["resident_tiles_per_s"], row["traffic_bytes"] / 1e6
+        lines.append(f"| {name} | {speed:,.0f} | {traffic:.2f} | {row['roofline']:.0%} |")
+    return lines
 
 
 READING = (

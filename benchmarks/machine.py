@@ -11,13 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("semscan", "numpy", "pillow", "pymupdf", "onnxruntime")
+PACKAGES = ("semscan", "numpy", "pillow", "pymupdf", "onnxruntime", "onnxruntime-gpu", "tensorrt")
 
 
 def fingerprint() -> dict[str, Any]:
     """Machine, operating system, interpreter, package versions, revision and the exact command."""
     return {
         "cpu": _cpu_model(),
+        "gpus": _gpus(),
         "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(_memory_bytes() / 2**30, 1),
         "load_1min": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
@@ -41,6 +42,16 @@ def _cpu_model() -> str:
             if line.lower().startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def _gpus() -> list[str]:
+    """Name, driver and memory of each NVIDIA device."""
+    command = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    return done.stdout.strip().splitlines()
 
 
 def _memory_bytes() -> int:

@@ -55,7 +55,7 @@ class Pretended:
                 assert options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
                 super().__init__(machine, path, providers[0])
 
-        def opens(path, options, providers, **named):
+        def opens(path, options=None, providers=None, **named):
             if providers == ["CPUExecutionProvider"]:
                 return REAL_SESSION(path, options, providers=providers)
             return PretendedSession(path, options, providers, **named)

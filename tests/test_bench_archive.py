@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pymupdf
 import pytest
+from pretended_onnx import Pretended
 
 ROOT = Path(__file__).parent.parent
-MODULES = ("bench_archive", "bench_scan", "decode_only", "machine", "synthetic_archive", "transport")
+MODULES = ("bench_archive", "bench_scan", "decode_only", "machine", "on_devices", "synthetic_archive", "transport")
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_ratios_and_the_page(bench):
         "parent": {"parent_s": 0.002, "writing_s": 0.001, "tiles": 100},
         "script": {"torch": "2", "whole": {"wall_s": 45.0, "images": 10}, "tiles": {"wall_s": 30.0, "images": 10},
                    "as_scan": {"wall_s": 40.0, "images": 10}},
-        "load_1min": 1.0,
+        "load_1min": 1.0, "devices": {"tensorrt fp16 on CUDA": scan(2.5)},
     }  # fmt: skip
     ways = dict.fromkeys(bench.transport.WAYS, 1.0) | {"slab": 3.0, "slab, no record": 12.0}
     memory = {"documents": 100, "tenth_mib": 100.0, "end_mib": 104.0}
@@ -97,12 +98,36 @@ def test_ratios_and_the_page(bench):
     assert found["tiles/s, slab / pickled, with the panel's record"] == (3.0, None)
     assert found["parent's memory from 10 to 100 documents, % more"] == (4.0, True)
     assert found["speed with 2 workers / with 1"] == (1.8, True)
+    assert found["speed with tensorrt fp16 on CUDA / decode-only"] == (0.8, True)
+    assert found["images/s with tensorrt fp16 on CUDA"] == (4.0, None)
 
     page = bench.markdown({
         "fingerprint": bench.fingerprint(), "archive": {"documents": 1, "images": 10, "panels": 20, "mib": 1.0},
         "size": {"small": 100, "repeats": 1}, "jobs": 2, "model": "m 0", "ratios": rows, "rounds": [one],
         "stages_ms_per_image": bench.stages([one], 10), "transport_tiles_per_second": [ways],
+        "absent": ["onnxruntime fp16 on CUDA: not measured, no device"],
     })  # fmt: skip
     assert "| speed with 2 workers / with 1 | >= 1.8 | 1.80 | 1.80 to 1.80 | yes |" in page
     assert "| gate | 100.00 |" in page
+    assert "\n* onnxruntime fp16 on CUDA: not measured, no device\n" in page
     assert "takes 100.0 ms of CPU time per image. At 0.80 of its speed 25.0 ms more" in page and "take 300.0 ms" in page
+
+
+def test_devices_are_proved_or_named_with_the_reason(bench, monkeypatch, tmp_path):
+    import on_devices
+
+    Pretended(monkeypatch)
+    monkeypatch.setattr("semscan.engine.backends.onnxsettings.find_library", lambda names: None)
+    monkeypatch.setattr(on_devices, "BATCH", 8)
+    found, absent = on_devices.usable_devices(tmp_path)
+    assert list(found) == ["onnxruntime fp32 on CUDA", "onnxruntime fp16 on CUDA"]
+    assert {options["batch_size"] for options in found.values()} == {8}
+    assert [line.partition(": not measured, ")[0] for line in absent] == [
+        "onnxruntime-tensorrt fp16 on CUDA",
+        "tensorrt fp16 on CUDA",
+    ]
+    scanned = bench.bench_scan.measure_scan(
+        list(bench.synthetic_archive.small(tmp_path, 2).files),
+        bench.ScanOptions(jobs=1, all_images=True, **found["onnxruntime fp16 on CUDA"]),
+    )
+    assert scanned["images"] == 2
