@@ -19,7 +19,7 @@ from semscan.engine.figures.kind import CAPTION_ODDS, caption_says
 from semscan.engine.pdf.affine import Rect
 from semscan.engine.pdf.bodytext import Body
 from semscan.engine.pdf.methods import Methods
-from semscan.engine.pdf.methodwords import DERIVED, ELECTRON, GRAPH, MAP
+from semscan.engine.pdf.methodwords import DERIVED, ELECTRON, GRAPH, MAP, SEM
 from semscan.engine.pdf.order import letters_in_order
 
 ORDER_ODDS = 5.0
@@ -92,14 +92,21 @@ class Words:
             return Said(1 / odds, "caption", listed, (), f"the caption speaks of another method: {others}")
         return Said(caption=listed)
 
-    def beyond(self, said: Said, letter: str | None, panels: int) -> Said:
-        """What is said of a panel whose caption left it open, by the running text.
+    def beyond(self, said: Said, letter: str | None, panels: int, margin: float) -> Said:
+        """What is said of a panel whose caption left it open, by the running text, if that can make a difference.
 
         Args:
             said: by the caption.
             letter: of the panel, if known.
             panels: how many its picture has.
+            margin: of its kind, see :class:`semscan.engine.figures.kind.Kind`.
         """
+        doubtful = margin < 1
+        # A caption that names several pictures makes of a sentence about the figure one about some of them.
+        meant = self.label is not None and (letter is not None or not set(said.caption) - _NO_PICTURES)
+        enough = margin * TEXT_ODDS >= 1 if doubtful else margin < TEXT_ODDS
+        if not (meant and enough) and (doubtful or not self.caption.all.isdisjoint((SEM, ELECTRON))):
+            return said
         body = self.body()
         here = body.figures.get(self.label) if self.label else None
         if here is not None and (meant := self._meant(here, said, letter, panels)):
@@ -121,7 +128,6 @@ class Words:
         """The methods that sentences name for a panel, and whether for it alone; ``None`` if they may mean others."""
         if letter is not None and letter.lower() in here.letters:
             return here.of(letter)
-        # A caption that names several pictures makes of a sentence about the figure one about some of them.
         if set(said.caption) - _NO_PICTURES or not (here.whole or len(here.letters) >= panels):
             return None
         return here.all, False

@@ -20,6 +20,7 @@ from semscan.engine.records import ImageRecord, PanelRecord
 from semscan.engine.remade import replace
 
 _RECORD_BYTES = 2048
+_NEARLY_SEM, _JUST_SEM = 0.99, 1.0
 _SCANNED = "part of a scanned page, which was resampled as a whole"
 
 
@@ -126,17 +127,18 @@ class Place:
             return self.scan != "yes"  # what fills one page like a scan may be a figure on another
         if twin.reason != Reason.UNCERTAIN_KIND or twin.kind is None:
             return False
-        odds = self._said(letter, twin.index or 0, panels, is_open=True).odds
-        if twin.kind.by != "pixels":  # as words there had it
+        by_words = twin.kind.by != "pixels"
+        odds = self._said(letter, twin.index or 0, panels, _JUST_SEM if by_words else _NEARLY_SEM).odds
+        if by_words:
             return odds >= 1
         heard = frozenset(twin.kind.caption), frozenset(twin.kind.text)
         return odds > 1 and not any(caption_says(named, own=True) == "sem" for named in heard)
 
-    def _said(self, letter: str | None, index: int, panels: tuple[Rect, ...], *, is_open: bool) -> Said:
+    def _said(self, letter: str | None, index: int, panels: tuple[Rect, ...], margin: float) -> Said:
         if self.words is None:
             return Said()
         said = self.words.of(letter, index - 1, panels)
-        return self.words.beyond(said, letter, len(panels)) if is_open and said.odds == 1 else said
+        return self.words.beyond(said, letter, len(panels), margin) if margin and said.odds == 1 else said
 
     def found(self, finding: Finding, token: str | None = None, *, paper: bool = False) -> Found:
         """The message for a panel of the image drawn here.
@@ -149,7 +151,7 @@ class Place:
         letter = self._letter(finding, finding.record.image) if finding.record.image is not None else None
         if self.words is not None:
             index = finding.record.index or 0
-            finding = finding.told(self._said(letter, index, finding.among, is_open=finding.margin > 0))
+            finding = finding.told(self._said(letter, index, finding.among, finding.margin))
         if finding.tiles is not None and (self.scan == "yes" or (self.scan == "perhaps" and paper)):
             finding = finding.refused(finding.record, Reason.PAGE_SCAN, _SCANNED)
         seen, image = finding.record, finding.record.image

@@ -1,7 +1,7 @@
 """Which letter of a caption a panel bears by its place, where none can be read: evidence, never told as its letter.
 
-Panels bear letters in reading order. So where a caption uses as many letters as a figure has panels, or rows of panels,
-or columns, each has its own; where that can be meant in two ways there is none.
+Panels bear letters in reading order. So where a caption uses as many letters as a figure has panels, or a regular grid
+of panels has rows, or columns, each has its own; where that can be meant in two ways there is none.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def letters_in_order(boxes: Sequence[Rect], count: int) -> list[str | None]:
         rows = _bands([(boxes[at][1], boxes[at][3]) for at in large])
         columns = _bands([(boxes[at][0], boxes[at][2]) for at in large])
         fits = [bands for bands in (rows, columns) if bands and max(bands) + 1 == count]
-        if len(fits) != 1:
+        regular = fits and len(large) == (max(rows, default=-1) + 1) * (max(columns, default=-1) + 1)
+        if len(fits) != 1 or not regular:
             return none
         groups = fits[0]
     for at, group in zip(large, groups, strict=True):

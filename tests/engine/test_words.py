@@ -38,7 +38,8 @@ def grid(rows, columns):
         (grid(1, 1), 1, "-"),
         (grid(30, 1), 30, "-" * 30),
         ([], 3, ""),
-        ([(0, 0, 9, 9), (0, 12, 9, 21), (12, 0, 21, 14)], 2, "aab"),
+        ([(0, 0, 9, 9), (0, 12, 9, 21), (12, 0, 21, 21)], 2, "---"),
+        ([*grid(2, 3), (0, 20, 9, 29)], 3, "-" * 7),
         ([(0, 0, 9, 9), (0, 6, 9, 15), (12, 0, 21, 9)], 4, "---"),
     ],
 )
@@ -94,20 +95,35 @@ def test_the_caption_for_a_place_weighs_less():
 )
 def test_a_sentence_counts_for_the_panels_that_it_means(text, letter, panels, odds):
     told = words("Powder", f"So far. {text}")
-    assert told.beyond(told.of(letter, 0, ()), letter, panels).odds == odds
+    assert {told.beyond(told.of(letter, 0, ()), letter, panels, margin).odds for margin in (0.3, 3)} == {odds}
 
 
 def test_a_sentence_on_a_figure_of_several_methods_may_mean_any_of_them():
     told = words("SEM and TEM images", "So far. We saw it by SEM (Fig. 1). And by TEM (Fig. 1b).")
-    assert told.beyond(told.of(None, 0, ()), None, 2).odds == 1
-    assert told.beyond(told.of("b", 0, ()), "b", 2).odds == 1 / TEXT_ODDS
+    assert told.beyond(told.of(None, 0, ()), None, 2, 1).odds == 1
+    assert told.beyond(told.of("b", 0, ()), "b", 2, 1).odds == 1 / TEXT_ODDS
 
 
 def test_a_silent_paper_speaks_against_sem_unless_a_sentence_speaks_first():
     for figures, odds in (({}, 1 / SILENCE_ODDS), ({"Fig. 1": Methods(frozenset({"tem"}), whole=True)}, 1 / TEXT_ODDS)):
         told = replace(words(), body=lambda figures=figures: Body(figures, silent=True))
-        assert told.beyond(Said(), None, 1).odds == odds
-    assert Words(None, Methods(), lambda: Body(silent=True)).beyond(Said(), None, 1).odds == 1 / SILENCE_ODDS
+        assert told.beyond(Said(), None, 1, 2).odds == odds
+    assert Words(None, Methods(), lambda: Body(silent=True)).beyond(Said(), None, 1, 2).odds == 1 / SILENCE_ODDS
+
+
+@pytest.mark.parametrize(
+    ("told", "letter", "margin"),
+    [
+        (Words("Fig. 1", Methods()), None, 0.15),  # a sentence is not worth enough
+        (Words(None, Methods()), None, 0.9),  # no sentence can mean it, and silence settles no doubt
+        (Words("Fig. 1", methods_named("SEM and TEM images")), None, 3),  # a sentence may mean either
+        (Words("Fig. 1", methods_named("SEM and TEM images")), "a", 6),  # too plain, and the paper is not silent
+    ],
+)
+def test_the_text_is_not_asked_where_it_cannot_matter(told, letter, margin):
+    told = replace(told, body=lambda: pytest.fail("it was read"))
+    said = told.of(letter, 0, ())
+    assert told.beyond(said, letter, 2, margin) == said
 
 
 def test_a_sentence_that_comes_later_settles_a_doubt(gate, tmp_path):
@@ -117,7 +133,7 @@ def test_a_sentence_that_comes_later_settles_a_doubt(gate, tmp_path):
     assert (found.record.kind.label, found.record.kind.by, found.record.kind.text) == ("sem", "text", ("sem",))
     gate(replace(DOUBT, margin=0.15))  # a caption would do
     (found,) = look(tmp_path, Paper().page("Powder").prose("So far. We saw it by SEM (Fig. 1)."))
-    assert (found.record.kind.label, found.record.kind.by, found.record.kind.text) == ("uncertain", "pixels", ("sem",))
+    assert (found.record.kind.label, found.record.kind.by, found.record.kind.text) == ("uncertain", "pixels", ())
 
 
 def test_a_sentence_that_came_before_casts_doubt(gate, tmp_path):
