@@ -91,7 +91,11 @@ def int8(model: str, output: Path, tiles: tuple[Path, ...], overwrite: bool) -> 
     metavar="FILE",
     help="Makes the next build faster; made if absent.",
 )
-@click.option("--version-compatible", is_flag=True, help="A plan that later minor versions of TensorRT run too.")
+@click.option(
+    "--version-compatible",
+    is_flag=True,
+    help="A plan for later minor versions of TensorRT and its lean runtime, too.",
+)
 @_overwrite
 def tensorrt(
     model: str, output: Path, device: int, timing_cache: Path | None, version_compatible: bool, overwrite: bool

@@ -76,7 +76,7 @@ semscan papers/ --fail-on flag,unassessed -q      for scripts: exit code 1 when 
     help="Where to score; several CUDA devices take turns.",
 )  # fmt: skip
 @click.option(
-    "--backend", default="auto", show_default=True, metavar="auto|onnxruntime|openvino|tensorrt",
+    "--backend", default="auto", show_default=True, metavar="auto|onnxruntime[-tensorrt]|openvino|tensorrt",
     help="The inference runtime.",
 )  # fmt: skip
 @click.option(

@@ -38,7 +38,8 @@ class ScanOptions:
             model's own.
         device: where to score: ``auto``, ``cpu``, ``cuda``, ``cuda:N``, several such as ``cuda:0,cuda:1``, or
             ``cuda:all``.
-        backend: the inference runtime: ``auto``, ``onnxruntime``, ``openvino`` or ``tensorrt``.
+        backend: the inference runtime: ``auto``, ``onnxruntime``, ``onnxruntime-tensorrt``, ``openvino`` or
+            ``tensorrt``.
         precision: ``auto`` (``fp32``), ``fp32``, ``fp16`` or ``int8``; the last two need an artefact beside the model.
         jobs: worker processes; ``None`` takes the number of usable cores.
         batch_size: tiles in one inference batch, always padded to this size.

@@ -119,7 +119,7 @@ class CalibrationId:
 class RunRecord:
     """First record of a run: what was used, so that the run can be repeated; ``gate`` tells SEM from other kinds.
 
-    ``chosen`` says why this device, backend or precision was taken, where that was left open.
+    ``chosen`` says why this device, backend or precision was taken, where that was left open, and how a device is used.
     """
 
     type: ClassVar[str] = "run"

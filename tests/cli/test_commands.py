@@ -129,11 +129,20 @@ def test_shipped_recipes_are_found_by_name_and_others_refused(monkeypatch, capsy
 def test_export_commands_hand_their_arguments_on(monkeypatch, tmp_path, capsys):
     fake = SimpleNamespace(export_onnx=lambda run, output: output)
     monkeypatch.setitem(sys.modules, "semscan.export.to_onnx", fake)
-    fake = SimpleNamespace(verify=lambda model, source, checkpoint, tiles: [f"{model.name} {source} {checkpoint}"])
+    fake = SimpleNamespace(
+        verify=lambda model, source, checkpoint, tiles: SimpleNamespace(
+            checks=[f"{model.name} {source} {checkpoint}"], absent=["tensorrt: not measured"]
+        )
+    )
     monkeypatch.setitem(sys.modules, "semscan.export.verify", fake)
     target = tmp_path / "m.onnx"
     assert main(["export", "onnx", str(tmp_path), "-o", str(target)]) == 0
     target.touch()
     assert main(["export", "onnx", str(tmp_path), "-o", str(target)]) == 2
     assert main(["export", "verify", str(target)]) == 0
-    assert capsys.readouterr().out.splitlines() == [str(target), str(target), "  m.onnx None None"]
+    assert capsys.readouterr().out.splitlines() == [
+        str(target),
+        str(target),
+        "  m.onnx None None",
+        "  tensorrt: not measured",
+    ]
