@@ -50,7 +50,7 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One panel as the engine reported it; ``by`` says whether its pixels or the caption decided on its kind."""
+    """One panel as the engine reported it; ``by`` says whether pixels, caption or text decided on its kind."""
 
     page: int
     figure: str | None
@@ -61,10 +61,9 @@ class Seen:
     box_pt: tuple[float, float, float, float]
     by: str = "pixels"
 
-    @property
-    def by_pixels(self) -> Seen:
-        """The same as the pixels alone had it."""
-        return self if self.by == "pixels" else replace(self, kind="uncertain" if self.kind == "sem" else "sem")
+    def without(self, *words: str) -> Seen:
+        """The same as it is where these words, ``caption`` or ``text``, are not read."""
+        return replace(self, kind="uncertain" if self.kind == "sem" else "sem") if self.by in words else self
 
     @classmethod
     def of(cls, record: Any) -> Seen | None:

@@ -154,7 +154,7 @@ class _Examination:
         try:
             with self._watch.stage("decode"):
                 stored = image.open()
-                name = self._name(stored.identity, image.seen, image.place.words is not None)
+                name = self._name(stored.identity, image.seen, image.place.may_settle)
                 known = self._memory.get(name) if name else None
                 found = known or self._decoded(image.key, stored)
                 del stored
@@ -218,7 +218,7 @@ class _Examination:
         size = 0
         part, covered, box = image.seen.of(raster)
         paper = image.place.scan != "no" and like_paper(part)
-        for seen in self._survey.panels(part, covered, may_settle=image.place.words is not None):
+        for seen in self._survey.panels(part, covered, may_settle=image.place.may_settle):
             finding = seen.changed(lambda record: in_image(record, box, raster.grey.shape[::-1]))
             panels.append(self._send(image.place.found(finding, name, paper=paper)))
             size += finding.size_bytes

@@ -98,15 +98,22 @@ def test_only_panels_taken_for_sem_are_hits():
     assert elsewhere(result.seen, true) == [seen(BELOW)]
 
 
-def test_what_captions_changed_is_told_apart():
+def test_what_words_changed_is_told_apart():
     true = Truth(1, "Fig. 1", "a", "sem", LEFT), Truth(1, "Fig. 1", "b", "tem", RIGHT)
-    by_caption = [replace(seen(LEFT), by="caption"), replace(seen(RIGHT, "uncertain"), by="caption")]
-    result = one([*by_caption, replace(seen(BELOW), by="caption")], *true)
-    assert real.captions_changed([result]) == {"not annotated": {"sem": 1}, "sem": {"sem": 1}, "tem": {"uncertain": 1}}
-    assert [item.by_pixels.kind for item in result.seen] == ["uncertain", "sem", "uncertain"]
+    by_words = [replace(seen(LEFT), by="caption"), replace(seen(RIGHT, "uncertain"), by="text")]
+    result = one([*by_words, replace(seen(BELOW), by="caption")], *true)
+    assert real.words_changed([result]) == {
+        "not annotated": {"sem by caption": 1},
+        "sem": {"sem by caption": 1},
+        "tem": {"uncertain by text": 1},
+    }
+    assert [item.without("text").kind for item in result.seen] == ["sem", "sem", "sem"]
+    assert [item.without("text", "caption").kind for item in result.seen] == ["uncertain", "sem", "uncertain"]
     rates = real.measure([result])["rates"]
     assert rates["SEM panels at IoU 0.5: recall"]["share"] == 1
-    assert rates["SEM panels at IoU 0.5, captions not read: recall"]["share"] == 0
+    assert rates["SEM panels at IoU 0.5, text not read: recall"]["share"] == 1
+    assert rates["SEM panels at IoU 0.5, text not read: precision"]["share"] == 1 / 3
+    assert rates["SEM panels at IoU 0.5, no words read: recall"]["share"] == 0
 
 
 def test_boxes_must_overlap_enough_and_on_the_same_page():

@@ -70,6 +70,12 @@ class Words:
     turn: int = 0
     pictures: int = 1
 
+    @property
+    def may_settle(self) -> bool:
+        """Whether they may make SEM of a panel in doubt: known before the text is read, so that its tiles are cut."""
+        named = self.caption.all - _NO_PICTURES
+        return self.label is not None and (SEM in named or not named)
+
     def of(self, letter: str | None, index: int, panels: tuple[Rect, ...]) -> Said:
         """What is said of a panel by its caption.
 
@@ -103,9 +109,9 @@ class Words:
         """
         doubtful = margin < 1
         # A caption that names several pictures makes of a sentence about the figure one about some of them.
-        meant = self.label is not None and (letter is not None or not set(said.caption) - _NO_PICTURES)
+        can_mean = self.label is not None and (letter is not None or not set(said.caption) - _NO_PICTURES)
         enough = margin * TEXT_ODDS >= 1 if doubtful else margin < TEXT_ODDS
-        if not (meant and enough) and (doubtful or not self.caption.all.isdisjoint((SEM, ELECTRON))):
+        if not (can_mean and enough) and (doubtful or not self.caption.all.isdisjoint((SEM, ELECTRON))):
             return said
         body = self.body()
         here = body.figures.get(self.label) if self.label else None

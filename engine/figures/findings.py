@@ -112,6 +112,11 @@ class Place:
     letters: Callable[[tuple[Rect, ...]], tuple[str | None, ...]] | None = None
     words: Words | None = None
 
+    @property
+    def may_settle(self) -> bool:
+        """Whether words may make SEM of a panel in doubt."""
+        return self.words is not None and self.words.may_settle
+
     def differs(self, twins: Sequence[PanelRecord], letters: Sequence[str | None]) -> bool:
         """Whether a panel that was refused where its image was drawn before may be assessed here.
 

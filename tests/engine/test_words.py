@@ -112,6 +112,14 @@ def test_a_silent_paper_speaks_against_sem_unless_a_sentence_speaks_first():
 
 
 @pytest.mark.parametrize(
+    ("caption", "label", "may"),
+    [("SEM and TEM", "Fig. 1", True), ("Powder, XRD", "Fig. 1", True), ("TEM", "Fig. 1", False), ("", None, False)],
+)
+def test_tiles_of_panels_in_doubt_are_cut_where_words_may_settle_it(caption, label, may):
+    assert Words(label, methods_named(caption)).may_settle == may
+
+
+@pytest.mark.parametrize(
     ("told", "letter", "margin"),
     [
         (Words("Fig. 1", Methods()), None, 0.15),  # a sentence is not worth enough
