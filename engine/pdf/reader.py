@@ -11,8 +11,8 @@ import pymupdf
 from semscan.engine.errors import DocumentUnusable, NoticeCode
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.affine import Rect
-from semscan.engine.pdf.bodytext import MOST_PAGES, Body, lines_in_print, read_body
-from semscan.engine.pdf.captions import Block, Caption, figure_captions, page_label, text_blocks
+from semscan.engine.pdf.bodytext import Body
+from semscan.engine.pdf.captions import Block, Caption, figure_captions, page_label
 from semscan.engine.pdf.decode import StoredImage, open_inline_image, open_pdf_image
 from semscan.engine.pdf.drawn_over import covers, on_part
 from semscan.engine.pdf.guard import MupdfError, calling_mupdf
@@ -20,6 +20,7 @@ from semscan.engine.pdf.letters import FigureLetters, figure_letters
 from semscan.engine.pdf.masthead import declared, printed
 from semscan.engine.pdf.methods import NOTHING_NAMED, Methods, methods_named
 from semscan.engine.pdf.order import turns_in_figures
+from semscan.engine.pdf.pages import Pages
 from semscan.engine.pdf.placements import Placement, Placer, pixel_box_to_page, placement_ppi
 from semscan.engine.pdf.stitch import StitchedImage, open_stitched
 from semscan.engine.pdf.strips import Figure, figures_of
@@ -39,9 +40,6 @@ SCAN_SHARE = 0.85
 
 SMALLEST_FIGURE_PT = 30.0
 """What is drawn smaller than this is a logo or an icon, and belongs to no caption."""
-
-_MOST_CONTENT_BYTES = 4 << 20
-"""A page with more of it is not read for what the paper says of its figures."""
 
 _SCAN_SIDES_PT = (290.0, 1300.0)
 _SCAN_ASPECT = 1.65
@@ -140,9 +138,7 @@ class PdfReader:
         if self.pages > max_pages:
             raise DocumentUnusable(NoticeCode.TOO_MANY_PAGES, f"{self.pages} pages, more than the limit of {max_pages}")
         self._placer = Placer(self._doc)
-        self._body: Body | None = None
-        self._lines: dict[int, list[list[str]]] = {}
-        self._ahead: dict[int, list[Block]] = {}
+        self._pages = Pages(self._placer, self.pages)
 
     def declared(self) -> Named:
         """DOI and title as the file states them."""
@@ -155,13 +151,13 @@ class PdfReader:
     def page_images(self, index: int) -> tuple[list[PlacedImage], str | None]:
         """Pictures drawn on page ``index`` (0-based), in drawing order, and what was wrong with the page, if so."""
         try:
-            drawing = self._placer.page(index)
+            drawing = self._pages.drawing(index)
             if not drawing.placements:
                 return [], None
             figures = figures_of(drawing.placements, self._placer.resolver)
             label = page_label(self._doc, index)
             # Most of the time that a page takes goes into its text, which logos and icons have no need of.
-            blocks = self._text(index) if any(_large(figure.placement) for figure in figures) else []
+            blocks = self._pages.text(index) if any(_large(figure.placement) for figure in figures) else []
         except (ValueError, ArithmeticError) as error:
             return [], f"the page cannot be read: {error}"
         large = iter(figure_captions(blocks, [figure.placement for figure in figures if _large(figure.placement)]))
@@ -181,33 +177,7 @@ class PdfReader:
 
     def body(self) -> Body:
         """What the running text says of figures: costs the extraction of its text, once."""
-        if self._body is None:
-            pages = map(self._printed, range(min(self.pages, MOST_PAGES)))
-            self._body = read_body(pages, whole=self.pages <= MOST_PAGES)
-            self._lines.clear()
-        return self._body
-
-    def _printed(self, index: int) -> list[list[str]] | None:
-        """The lines of a page as far as they are printed, by block; ``None`` if it should not be read."""
-        if index not in self._lines:
-            try:
-                # What is a trap for its images is one for its text.
-                if self._placer.page(index).content_bytes > _MOST_CONTENT_BYTES:
-                    return None
-                self._ahead[index] = self._text(index)
-            except (ValueError, ArithmeticError, MemoryError):  # told when its images are looked for
-                return None
-        return self._lines[index]
-
-    def _text(self, index: int) -> list[Block]:
-        if (blocks := self._ahead.pop(index, None)) is not None:
-            return blocks
-        with calling_mupdf():
-            page = self._placer.loaded(index)
-        blocks = text_blocks(page)
-        if self._body is None and index < MOST_PAGES:
-            self._lines[index] = lines_in_print(blocks)
-        return blocks
+        return self._pages.body()
 
     def open_image(
         self, image: PlacedImage, max_pixels: int, *, keeps_colour: bool = False

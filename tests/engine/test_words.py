@@ -12,10 +12,11 @@ from semscan.engine.examine import Examiner
 from semscan.engine.figures.evidence import CAPTION_ODDS, ORDER_ODDS, SILENCE_ODDS, TEXT_ODDS, Said, Words
 from semscan.engine.figures.kind import Kind
 from semscan.engine.figures.survey import SMALLEST_FIGURE_PX
-from semscan.engine.pdf import reader, wire
+from semscan.engine.pdf import pages, wire
 from semscan.engine.pdf.bodytext import Body, read_body
 from semscan.engine.pdf.methods import Methods, methods_named
 from semscan.engine.pdf.order import letters_in_order, turns_in_figures
+from semscan.engine.pdf.placements import Placer
 from semscan.engine.pdf.reader import PdfReader
 
 PLAIN = "The samples were heated in air and then weighed again with great care by all of us. "
@@ -175,25 +176,31 @@ def test_the_text_is_not_read_where_pixels_or_caption_decide(kind, caption, gate
 
 def test_it_is_read_once_and_no_page_twice(gate, monkeypatch, tmp_path):
     gate(LIKELY)
-    read, pages = [], []
-    monkeypatch.setattr(reader, "read_body", lambda *a, **k: (read.append(a), read_body(*a, **k))[1])
-    blocks = reader.text_blocks
-    monkeypatch.setattr(reader, "text_blocks", lambda page: (pages.append(page.number), blocks(page))[1])
-    paper = Paper()
+    read, texts, drawings = [], [], []
+    monkeypatch.setattr(pages, "read_body", lambda *a, **k: (read.append(a), read_body(*a, **k))[1])
+    blocks, page = pages.text_blocks, Placer.page
+    monkeypatch.setattr(pages, "text_blocks", lambda page: (texts.append(page.number), blocks(page))[1])
+    monkeypatch.setattr(Placer, "page", lambda self, index: (drawings.append(index), page(self, index))[1])
+    paper = Paper().prose("Text.")
     other = paper.pdf.flate(320, 240, texture(240, 320, 1).tobytes())
     paper.page("Powder").prose("Text.").page("Powder", content=DRAW.replace("/I ", "/J "), J=other).prose("Text.")
-    assert len(look(tmp_path, paper)) == 2
-    assert len(read) == 1 and sorted(pages) == [0, 1, 2, 3]
+    found = look(tmp_path, paper)
+    assert len(found) == 2 and len(read) == 1
+    assert sorted(texts) == sorted(drawings) == [0, 1, 2, 3, 4]
+    for name in ("MOST_CHARACTERS", "_MOST_KEPT"):  # what is not kept is read again, with the same result
+        monkeypatch.setattr(pages, name, 0)
+    assert [one.record for one in look(tmp_path, paper)] == [one.record for one in found]
+    assert len(texts) == len(drawings) == 5 + 7
 
 
 def test_pages_that_are_traps_are_not_read(gate, monkeypatch, tmp_path):
     gate(LIKELY)
-    monkeypatch.setattr(reader, "_MOST_CONTENT_BYTES", 2000)
+    monkeypatch.setattr(pages, "_MOST_CONTENT_BYTES", 2000)
     paper = Paper().page("Powder").prose("So far. We saw it by TEM (Fig. 1). " + "x " * 1000)
     assert look(tmp_path, paper)[0].record.status == "assessed"
-    monkeypatch.setattr(reader, "_MOST_CONTENT_BYTES", 4000)
+    monkeypatch.setattr(pages, "_MOST_CONTENT_BYTES", 4000)
     assert look(tmp_path, paper)[0].record.status == "not_assessed"
-    monkeypatch.setattr(reader, "MOST_PAGES", 1)
+    monkeypatch.setattr(pages, "MOST_PAGES", 1)
     assert look(tmp_path, paper)[0].record.status == "assessed"
 
 
