@@ -17,7 +17,6 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from semscan.engine.geometry import Box
@@ -78,12 +77,14 @@ def earlier_quality(grey: NDArray[np.uint8], box: Box, steps: Sequence[int]) -> 
     counts = np.bincount(numbers.ravel(), minlength=_FIRST[-1] + _LARGEST + 2).reshape(len(own), -1)[:, :-1]
     single, total = 0.0, 0
     twice = np.zeros(100)
-    for column, step in enumerate(own.tolist()):
-        if 1 <= step <= _COARSEST:  # a file may hold any number
-            likely = (_log_shares(step) @ counts[column]).max(axis=1)  # with the width that suits each best
+    for step in {step for step in own.tolist() if 1 <= step <= _COARSEST}:  # a file may hold any number
+        columns = np.flatnonzero(own == step)
+        alike = counts[columns]
+        fits = (alike.astype(np.float32) @ _log_shares(step).T).reshape(len(columns), len(_WIDTHS), -1)
+        for column, likely in zip(columns.tolist(), fits.max(axis=1), strict=True):  # with the width that suits best
             single += float(likely[0])
             twice += likely[_earlier_rows(column, step)]
-            total += int(counts[column].sum())
+        total += int(alike.sum())
     best = int(twice.argmax())
     return best + 1 if total >= FEWEST and twice[best] - single > PLAIN * total else None
 
@@ -94,13 +95,16 @@ def _coefficients(grey: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
     rows, columns = (box.y1 - y0) // _PX, (box.x1 - x0) // _PX
     if rows < 1 or columns < 1:
         return np.empty((0, len(_MODES)), np.float32)
-    panel = grey[y0 : box.y1, x0 : box.x1]
-    down, across = panel.strides
-    every = as_strided(panel, (rows, columns, _PX, _PX), (down * _PX, across * _PX, down, across), writeable=False)
     step = max(1, math.isqrt(rows * columns // _MOST_BLOCKS))
-    blocks = every[::step, ::step].reshape(-1, _PX * _PX)
-    blocks = blocks[blocks.max(axis=1) - blocks.min(axis=1) >= _FLAT_LEVELS]
-    coefficients: NDArray[np.float32] = blocks.astype(np.float32) @ _COSINES
+    # A line of a block is one number of eight bytes, so that blocks are copied line by line, not pixel by pixel.
+    panel = grey[y0 : y0 + rows * _PX, x0 : x0 + columns * _PX].view(np.uint64)
+    lines = panel.reshape(rows, _PX, columns)[::step, :, ::step]
+    blocks = lines.transpose(0, 2, 1).reshape(-1, _PX).view(np.uint8)
+    first_lines = lines.transpose(1, 0, 2).reshape(_PX, -1).view(np.uint8)
+    ends = (extreme.reduce(first_lines).reshape(-1, _PX).T for extreme in (np.maximum, np.minimum))
+    highest, lowest = map(np.ascontiguousarray, ends)
+    textured = highest.max(axis=0) - lowest.min(axis=0) >= _FLAT_LEVELS
+    coefficients: NDArray[np.float32] = blocks[textured].astype(np.float32) @ _COSINES
     return coefficients
 
 
@@ -112,11 +116,11 @@ def _earlier_rows(column: int, step: int) -> NDArray[np.intp]:
 
 
 @lru_cache(maxsize=_COARSEST)
-def _log_shares(step: int) -> _Floats:
+def _log_shares(step: int) -> NDArray[np.float32]:
     """Logarithms of the shares of rounded sizes 0, 1, 2, ...
 
     Returns:
-        float64 [earlier, widths, sizes]: first for a single rounding, then for one to ``step + 1``, ``step + 2``, ...
+        float32 [widths * earlier, sizes]: first for a single rounding, then for one to ``step + 1``, ``step + 2``, ...
         before it.
     """
     sizes = np.arange(0.0, _LARGEST + 1)
@@ -131,8 +135,8 @@ def _log_shares(step: int) -> _Floats:
     both = np.stack(shares)
     both /= both.sum(axis=2, keepdims=True)
     # A few coefficients lie elsewhere: blocks with letters, edited places.
-    logs: _Floats = np.log((1 - _STRAY) * both + _STRAY / len(sizes))
-    return logs
+    logs: NDArray[np.float32] = np.log((1 - _STRAY) * both + _STRAY / len(sizes)).astype(np.float32)
+    return logs.transpose(1, 0, 2).reshape(-1, len(sizes))
 
 
 def _laplace(step: int, count: int) -> _Floats:
