@@ -37,7 +37,7 @@ def cut_along_others(samples: Samples, panels: list[Box]) -> list[Box]:
     Returns:
         The panels, cut ones replaced by their parts; their order is not kept.
     """
-    if not 2 < len(panels) <= _MOST_PANELS:
+    if not 2 < len(panels) <= _MOST_PANELS or not _any_touch(panels):
         return panels
     for _ in range(_ROUNDS):
         before = len(panels)
@@ -48,6 +48,16 @@ def cut_along_others(samples: Samples, panels: list[Box]) -> list[Box]:
         if len(panels) == before:
             break
     return panels
+
+
+def _any_touch(panels: list[Box]) -> bool:
+    """Whether a side of one panel is level with the opposite side of another, as where two touch."""
+    reach = range(-_WIDEST_SEAM_PX, _WIDEST_SEAM_PX + 1)
+    for first, last in ((0, 2), (1, 3)):
+        ends = {panel[last] + off for panel in panels for off in reach}
+        if any(panel[first] in ends for panel in panels):
+            return True
+    return False
 
 
 def _cut(samples: Samples, panels: list[Box], *, down: bool) -> list[Box]:

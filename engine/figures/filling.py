@@ -18,10 +18,11 @@ _MOSTLY_GREY = 0.8
 _INK_AND_GROUND_SHARE = 0.5
 _LEAST_PAPER_SHARE = 0.15
 _INK_CONTRAST = 100
-_SAMPLED_SIDE = 96
+_SAMPLED_SIDE = 64
 _PROBE_PX = 16
 _DRAWN_ROWS = 24
 _DRAWN_SHARE = 0.75
+_SCRAP_GROUND_HALF_WIDTH, _MOST_GROUND_IN_SCRAP = 8, 0.2
 _BAR_HALF_WIDTH = 6
 _BAR_SHARE = 0.5
 _TALLEST_BAR_SHARE = 0.3
@@ -64,6 +65,18 @@ def may_hold_picture(grey: NDArray[np.uint8], box: Box) -> bool:
         return True
     rows = points[:-2] & points[1:-1] & points[2:]
     return bool((rows[:, :-2] & rows[:, 1:-1] & rows[:, 2:]).any())
+
+
+def is_picture_like(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...]) -> bool:
+    """Whether a scrap holds hardly any of the ground: letters and lines of text hold much of it."""
+    part = np.ascontiguousarray(grey[box.y0 : box.y1, box.x0 : box.x1])
+    most = _MOST_GROUND_IN_SCRAP * part.size
+    for ground in grounds:
+        lowest, highest = max(0, ground - _SCRAP_GROUND_HALF_WIDTH), min(255, ground + _SCRAP_GROUND_HALF_WIDTH)
+        near = part - np.uint8(lowest) <= highest - lowest  # what is darker wraps around
+        if np.count_nonzero(near) >= most:
+            return False
+    return True
 
 
 def is_data_bar(grey: NDArray[np.uint8], box: Box, beside: Box) -> bool:

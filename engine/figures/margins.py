@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.figures.gutters import FLAT_RANGE, WHITEST_FLAT, is_flat
-from semscan.engine.figures.lines import lowest_and_highest
+from semscan.engine.figures.flat import FLAT_RANGE, WHITEST_FLAT
 from semscan.engine.geometry import Box
 
+_SCRAP_PX = 32
 _RINGING_PX = 8
+_MOST_RINGING = 80
+_WHITE_GROUND = 246
+_FEWEST_LINES, _PIXELS_AT_ONCE = 16, 1 << 16
 _EDGE_RANGE = 60
 _RINGING_DEVIATION = 4.0
 _GROUND_HALF_WIDTH = 25
@@ -24,24 +27,38 @@ def trim_margins(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...] | N
         grounds: only lines of these grey levels are margins; ``None`` stands for the level of the outermost line of
             each side. Lines of another level behind them are the frame of a plot and the like.
     """
-    narrowed = True
-    for _ in range(3):
+    if box.short_side < _SCRAP_PX and grounds:
+        return _trim_scrap(grey[box.y0 : box.y1, box.x0 : box.x1], box, grounds)
+    for _ in range(2):
         part = grey[box.y0 : box.y1, box.x0 : box.x1]
         y0, y1 = _first(part, grounds), box.height - _first(part[::-1], grounds)
         if y0 >= y1:
             return None
-        if not narrowed and y1 - y0 == box.height:  # the columns are those looked at before
-            break
+        box = box._replace(y0=box.y0 + y0, y1=box.y0 + y1)
         part = part[y0:y1].T
         x0, x1 = _first(part, grounds), box.width - _first(part[::-1], grounds)
         if x0 >= x1:
             return None
-        trimmed = Box(box.x0 + x0, box.y0 + y0, box.x0 + x1, box.y0 + y1)
-        if trimmed == box:
+        taken, box = box.width - (x1 - x0), box._replace(x0=box.x0 + x0, x1=box.x0 + x1)
+        if taken < _RINGING_PX:  # hardly another row can be empty now
             break
-        narrowed = trimmed.width < box.width
-        box = trimmed
     return box
+
+
+def _trim_scrap(part: NDArray[np.uint8], box: Box, grounds: tuple[int, ...]) -> Box | None:
+    """The same for a part that is too small for a panel, all its pixels at once and without a look at ringing."""
+    ends = []
+    for axis in (1, 0):
+        lines = part if axis else part.T
+        content = _is_content(lines, grounds[0])
+        for ground in grounds[1:]:
+            content &= _is_content(lines, ground)
+        first = int(content.argmax())
+        if not content[first]:
+            return None
+        ends += [first, len(content) - int(content[::-1].argmax())]
+        part = part[first : ends[-1]]
+    return Box(box.x0 + ends[2], box.y0 + ends[0], box.x0 + ends[3], box.y0 + ends[1])
 
 
 def _first(lines: NDArray[np.uint8], grounds: tuple[int, ...] | None) -> int:
@@ -51,37 +68,47 @@ def _first(lines: NDArray[np.uint8], grounds: tuple[int, ...] | None) -> int:
     if brightest - darkest > _EDGE_RANGE:  # nearly always
         return 0
     middle = (darkest + brightest) // 2
-    if grounds is None:
-        grounds = (middle,)
+    ground = min(grounds, key=lambda level: abs(level - middle)) if grounds else middle
     flat = darkest >= WHITEST_FLAT or brightest - darkest <= FLAT_RANGE
-    if not flat or all(abs(middle - ground) > _GROUND_HALF_WIDTH for ground in grounds):
-        return _ringing(lines, 0, grounds)
-    done, some = 0, 8
+    if not flat or abs(middle - ground) > _GROUND_HALF_WIDTH:
+        return _ringing(lines, 0, ground)
+    done, some = 0, max(_FEWEST_LINES, _PIXELS_AT_ONCE // len(line))
     while done < len(lines):
-        lowest, highest = lowest_and_highest(lines[done : done + some])
-        content = ~is_flat(lowest, highest)
-        middles = (lowest.astype(np.int16) + highest) >> 1
-        content |= np.logical_and.reduce([np.abs(middles - ground) > _GROUND_HALF_WIDTH for ground in grounds])
-        if content.any():
-            first = done + int(content.argmax())
-            return first + _ringing(lines, first, grounds)
-        done, some = done + some, 4 * some
+        content = _is_content(lines[done : done + some], ground)
+        at = int(content.argmax())
+        if content[at]:
+            return done + at + _ringing(lines, done + at, ground)
+        done += some
     return len(lines)
 
 
-def _ringing(lines: NDArray[np.uint8], first: int, grounds: tuple[int, ...]) -> int:
+def _is_content(lines: NDArray[np.uint8], ground: int) -> NDArray[np.bool_]:
+    """Which lines are not flat and of this level."""
+    if ground >= _WHITE_GROUND:  # nearly always
+        return np.asarray(np.minimum.reduce(lines, axis=1) < WHITEST_FLAT)
+    lowest, highest = np.minimum.reduce(lines, axis=1), np.maximum.reduce(lines, axis=1)
+    reach = _GROUND_HALF_WIDTH + FLAT_RANGE // 2
+    content: NDArray[np.bool_] = highest - lowest > FLAT_RANGE
+    content |= lowest < max(0, ground - reach)
+    if ground + reach < 255:
+        content |= highest > ground + reach
+    return content
+
+
+def _ringing(lines: NDArray[np.uint8], first: int, ground: int) -> int:
     """How many lines from ``first`` on are still the margin that ends there, with a little ringing of JPEG."""
+    line = lines[first]
+    if int(np.maximum.reduce(line)) - int(np.minimum.reduce(line)) > _MOST_RINGING:  # nearly always
+        return 0
     if first:
         level = _mean(lines[first - 1])
     else:
-        mean = _mean(lines[0])
-        level = min(grounds or (-1,), key=lambda ground: abs(ground - mean))
-        if abs(level - mean) > _RINGING_DEVIATION:
+        level = float(ground)
+        if abs(level - _mean(lines[0])) > _RINGING_DEVIATION:
             return 0
-    if _deviates(lines[first : first + 1], level)[0]:  # nearly always
-        return 0
-    away = _deviates(lines[first + 1 : first + _RINGING_PX], level)
-    return 1 + (int(away.argmax()) if away.any() else len(away))
+    away = _deviates(lines[first : first + _RINGING_PX], level)
+    at = int(away.argmax())
+    return at if away[at] else len(away)
 
 
 def _mean(line: NDArray[np.uint8]) -> float:

@@ -21,23 +21,23 @@ from semscan.engine.figures.filling import (
     is_data_bar,
     is_dense,
     is_drawn,
+    is_picture_like,
     may_hold_picture,
 )
-from semscan.engine.figures.gutters import Gutter, find_gutters
-from semscan.engine.figures.lines import Samples
+from semscan.engine.figures.gutters import find_gutters
+from semscan.engine.figures.lines import Gutter, Lines, Samples
 from semscan.engine.figures.margins import trim_margins
-from semscan.engine.figures.seams import Seam, find_seams
+from semscan.engine.figures.parts import Slab, cover, graphics, is_clear, reading_order
+from semscan.engine.figures.seams import find_seams
 from semscan.engine.geometry import Box
 
 _DEEPEST = 8
-_SCRAP_GROUND_HALF_WIDTH = 8
-_LEAST_SHARE_OF_GRAPHIC = 0.2
 _GROUND_HALF_WIDTH = 25
 _DARKEST_GREY, _LIGHTEST_GREY = 40, 225
 _LEAST_COVER_ON_OTHER_PAPER = 0.7
 _TINIEST_PX = 8
-_CLEAR_RANGE = 40
 _NARROWEST_MARGIN_PX = 4
+_AS_LONG = 0.97
 
 
 class Split(NamedTuple):
@@ -79,7 +79,7 @@ def split_figure(grey: NDArray[np.uint8]) -> Split:
         return Split([], [])
     samples = Samples(grey)
     cut = _Cutter(samples)
-    panels = reading_order(cut_along_others(samples, cut.split(whole, _levels_beside(grey, whole), 0)))
+    panels = reading_order(cut_along_others(samples, cut.split(whole, _levels_beside(grey, whole), 0, _Known())))
     return Split(panels or [whole], reading_order(cut.tiny) if panels else [])
 
 
@@ -93,12 +93,17 @@ def _levels_beside(grey: NDArray[np.uint8], box: Box) -> tuple[int, ...]:
     return tuple(sorted({(int(line[(len(line) - 1) // 2]) + int(line[len(line) // 2])) // 2 for line in ordered}))
 
 
-class _Slab(NamedTuple):
-    """A part of a region between two gutters, the panels in it, and whether the gutter before it is clear."""
+class _Known(NamedTuple):
+    """What the regions around one tell about it.
 
-    box: Box
-    parts: list[Box]
-    clear: bool
+    Attributes:
+        rows, columns: no gutter is left that runs along these.
+        in_gutters: it was parted from others by gutters.
+    """
+
+    rows: bool = False
+    columns: bool = False
+    in_gutters: bool = False
 
 
 class _Cutter:
@@ -110,15 +115,19 @@ class _Cutter:
         self._pictures: dict[tuple[Box, tuple[int, ...]], bool] = {}
         self.tiny: list[Box] = []
 
-    def split(self, box: Box, grounds: tuple[int, ...], depth: int) -> list[Box]:
+    def split(self, box: Box, grounds: tuple[int, ...], depth: int, known: _Known) -> list[Box]:
         """Panels of one region; ``grounds`` are the grey levels of the gutters around it."""
         if box.short_side < 2 * SMALLEST_SIDE_PX or depth == _DEEPEST:
             return self._leaf(box, grounds)
         rows, columns = self._samples.rows(box), self._samples.columns(box)
-        across, along = _of_one_ground(find_gutters(rows, grounds), find_gutters(columns, grounds), grounds)
+        both = (
+            [] if known.rows else find_gutters(rows, grounds),
+            [] if known.columns else find_gutters(columns, grounds),
+        )
+        across, along = _of_one_ground(*both, grounds)
         if not across and not along:
             if may_hold_picture(self._grey, box):
-                return self._at_seams(box, find_seams(rows), find_seams(columns), grounds, depth)
+                return self._at_seams(box, rows, columns, grounds, depth, known)
             return self._leaf(box, grounds)
         down = max((g.width_px for g in across), default=0) >= max((g.width_px for g in along), default=0)
         gutters = across if down else along
@@ -126,18 +135,20 @@ class _Cutter:
         ends = [*(g.start for g in gutters), box.height if down else box.width]
         inner = tuple(sorted({*grounds, *(g.level for g in gutters)}))
         seen = len(self.tiny)
-        slabs: list[_Slab] = []
+        slabs: list[Slab] = []
         middles = [0, *((g.start + g.end) // 2 for g in gutters)]
         for start, end, middle in zip(starts, ends, middles, strict=True):
             trimmed = trim_margins(self._grey, _piece(box, start, end, down=down), inner)
             if trimmed is not None:
-                clear = start == 0 or _is_clear((rows if down else columns).whole[middle])
-                slabs.append(_Slab(trimmed, self.split(trimmed, inner, depth + 1), clear))
+                clear = start == 0 or is_clear((rows if down else columns).whole[middle])
+                done = len(gutters) == len(both[not down]) and _is_as_long(trimmed, box, down=down)
+                parts = self.split(trimmed, inner, depth + 1, _Known(down and done, not down and done, True))
+                slabs.append(Slab(trimmed, parts, clear))
         found = self._parts(slabs, inner)
         other_paper = depth > 0 and all(_is_other(g.level, grounds) and _is_paper(g.level) for g in gutters)
         if len(found) > 1 and (
             not other_paper
-            or _cover(found, box) >= _LEAST_COVER_ON_OTHER_PAPER
+            or cover(found, box) >= _LEAST_COVER_ON_OTHER_PAPER
             or all(self._is_picture(part, inner) for part in found)
         ):
             return found
@@ -146,17 +157,17 @@ class _Cutter:
         del self.tiny[seen:]
         return self._leaf(box, grounds)
 
-    def _parts(self, slabs: list[_Slab], grounds: tuple[int, ...]) -> list[Box]:
+    def _parts(self, slabs: list[Slab], grounds: tuple[int, ...]) -> list[Box]:
         """The parts of all slabs. Neighbours without a picture become one, unless they look like whole graphics."""
         found: list[Box] = []
-        drawn: list[_Slab] = []
+        drawn: list[Slab] = []
         for slab in slabs:
             if any(self._is_picture(part, grounds) for part in slab.parts):
-                found += _graphics(drawn) + slab.parts
+                found += graphics(drawn) + slab.parts
                 drawn = []
             else:
                 drawn.append(slab)
-        return found + _graphics(drawn)
+        return found + graphics(drawn)
 
     def _is_picture(self, box: Box, grounds: tuple[int, ...]) -> bool:
         known = self._pictures.get((box, grounds))
@@ -166,9 +177,10 @@ class _Cutter:
         return known
 
     def _at_seams(
-        self, box: Box, across: list[Seam], along: list[Seam], grounds: tuple[int, ...], depth: int
+        self, box: Box, rows: Lines, columns: Lines, grounds: tuple[int, ...], depth: int, known: _Known
     ) -> list[Box]:
         """Panels of a region without gutters, which is a leaf when nothing touches in it."""
+        across, along = (find_seams(lines, in_gutters=known.in_gutters) for lines in (rows, columns))
         down = max((s.score for s in across), default=0.0) >= max((s.score for s in along), default=0.0)
         cuts = [0, *(s.at for s in (across if down else along)), box.height if down else box.width]
         pieces = [_piece(box, start, end, down=down) for start, end in pairwise(cuts)]
@@ -180,7 +192,9 @@ class _Cutter:
         for piece in pieces:
             trimmed = trim_margins(self._grey, piece, grounds)
             if trimmed is not None:
-                found += self.split(trimmed, grounds, depth + 1)
+                done = _is_as_long(trimmed, box, down=down)
+                inside = _Known(down and done, not down and done, known.in_gutters)
+                found += self.split(trimmed, grounds, depth + 1, inside)
         return found
 
     def _with_their_bars(self, pieces: list[Box]) -> list[Box]:
@@ -202,7 +216,7 @@ class _Cutter:
             return [box]
         if box.short_side >= SMALLEST_SIDE_PX and is_dense(self._grey, box, grounds):
             return [box]
-        if box.short_side >= _TINIEST_PX and _is_picture_like(self._grey, box, grounds):
+        if box.short_side >= _TINIEST_PX and is_picture_like(self._grey, box, grounds):
             self.tiny.append(box)
         return []
 
@@ -228,30 +242,9 @@ def _piece(box: Box, start: int, end: int, *, down: bool) -> Box:
     return box._replace(x0=box.x0 + start, x1=box.x0 + end)
 
 
-def _cover(found: list[Box], box: Box) -> float:
-    """Share of a region that its parts fill."""
-    return sum(part.width * part.height for part in found) / (box.width * box.height)
-
-
-def _graphics(slabs: list[_Slab]) -> list[Box]:
-    """Parts of slabs without a picture: as they are if they look like graphics, else all slabs as one."""
-    parts = [part for slab in slabs for part in slab.parts]
-    clear = all(slab.clear for slab in slabs[1:])
-    if not parts or (clear and (len(parts) == 1 or _are_graphics(parts))):
-        return parts
-    if clear:  # letters before and behind are no part of a drawing
-        holding = [index for index, slab in enumerate(slabs) if slab.parts]
-        slabs = slabs[holding[0] : holding[-1] + 1]
-    return [_around([slab.box for slab in slabs])]
-
-
-def _is_clear(line: NDArray[np.uint8]) -> bool:
-    """Whether a line of a gutter is flat up to its very ends, where the frame or an axis of one plot would cross it."""
-    return int(line.max()) - int(line.min()) <= _CLEAR_RANGE
-
-
-def _around(boxes: list[Box]) -> Box:
-    return Box(min(b.x0 for b in boxes), min(b.y0 for b in boxes), max(b.x1 for b in boxes), max(b.y1 for b in boxes))
+def _is_as_long(part: Box, box: Box, *, down: bool) -> bool:
+    """Whether the lines of a part, its rows or its columns, are those of the region, so that they say the same."""
+    return part.width >= _AS_LONG * box.width if down else part.height >= _AS_LONG * box.height
 
 
 def _is_paper(level: int) -> bool:
@@ -262,34 +255,3 @@ def _is_paper(level: int) -> bool:
 def _is_other(level: int, grounds: tuple[int, ...]) -> bool:
     """Whether a grey level is none of these: the paper of a graphic in a figure of another colour."""
     return all(abs(level - ground) > _GROUND_HALF_WIDTH for ground in grounds)
-
-
-def _are_graphics(found: list[Box]) -> bool:
-    """Whether parts without a picture are plots side by side rather than the parts of one plot."""
-    if len(found) < 2 or min(box.short_side for box in found) < SMALLEST_GRAPHIC_SIDE_PX:
-        return False
-    areas = [box.width * box.height for box in found]
-    return min(areas) >= _LEAST_SHARE_OF_GRAPHIC * max(areas)
-
-
-def _is_picture_like(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...]) -> bool:
-    """Whether a scrap holds hardly any of the ground: letters and lines of text hold much of it."""
-    part = grey[box.y0 : box.y1, box.x0 : box.x1].astype(np.int16)
-    return all(
-        float((np.abs(part - ground) <= _SCRAP_GROUND_HALF_WIDTH).mean()) < _LEAST_SHARE_OF_GRAPHIC
-        for ground in grounds
-    )
-
-
-def reading_order(panels: list[Box]) -> list[Box]:
-    """Rows of panels from the top, each row from the left; panels belong to a row whose middle they cross."""
-    left = sorted(panels, key=lambda box: (box.y0, box.x0))
-    ordered: list[Box] = []
-    while left:
-        first = left[0]
-        middle = (first.y0 + first.y1) / 2
-        row = [box for box in left if box.y0 <= middle and (box.y0 + box.y1) / 2 <= first.y1]
-        row = row or [first]
-        ordered += sorted(row, key=lambda box: (box.x0, box.y0))
-        left = [box for box in left if box not in row]
-    return ordered

@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 
 from semscan.engine.figures.lines import MOST_IN_COMMON, Lines, block_means, equal_shares, levels_in_common
 
-SMALLEST_PIECE_PX = 88
-"""No seam is looked for that would leave less than this: a part of a micrograph cut off by mistake can be scored no
-more below 128 px, while panels that small are not assessed anyway."""
-# Of 269 seams taken in 200 composed figures one had less, and its boxes stayed; of the candidates above 1.35 half had.
-_LEAST_PEAK = 1.7
+# In figures without gutters and in those with them. A part of a micrograph cut off by mistake can be scored no more
+# below 128 px, while panels that small are not assessed anyway.
+_SMALLEST_PIECE_PX = (88, 128)
+# Without gutters around a region and with them. Of the lines that reach these scores 1 or 2 % have less of a peak.
+_LEAST_PEAK = (2.1, 2.6)
 _MOST_CANDIDATES = 7
 _LEAP_PX = 4
 _PIXELS_READ = 480
+_SAMPLES_READ = 32
 _BLOCK_PX = 4
 _SEGMENTS = 8
 # Lines beside a candidate between its lines -1 and 0; the two next to it are left out, as changes of size blur them.
@@ -41,11 +42,12 @@ _STEPS = (_PAIRS / 2).astype(np.float32)
 _LEAST_DIFFERENCE = 0.5
 _LEAST_GRAIN = 0.4
 _WEIGHTS = np.array((2.6, 5.9, -4.1, 2.8, 3.3, 1.5, -9.6))
-_LEAST_SCORE = 1.5
+_LEAST_SCORE = (1.5, 4.0)
 _MOST_SEAMS = 5
 _LEAST_JUMP = 1.1
 _LEAST_LOG_JUMP = 0.1
 _INSET_SEGMENTS = 3
+_LINES_OF_A_MESH = 3
 _DRAWN_SHARE, _SMOOTH_SHARE = 0.55, 0.1
 
 
@@ -56,31 +58,34 @@ class Seam(NamedTuple):
     score: float
 
 
-def find_seams(lines: Lines) -> list[Seam]:
+def find_seams(lines: Lines, *, in_gutters: bool = False) -> list[Seam]:
     """Seams of a region along one direction, in their order, no two closer than the smallest piece.
 
     Args:
         lines: the region's rows or columns; it should be filled with pictures.
+        in_gutters: whether gutters part the region from others; in such a figure panels hardly ever touch.
     """
     samples, count = lines.thin.shape
-    if count < 2 * SMALLEST_PIECE_PX or samples < _SEGMENTS:
+    smallest = _SMALLEST_PIECE_PX[in_gutters]
+    if count < 2 * smallest or samples < _SEGMENTS:
         return []
-    candidates = _candidates(lines.thin)
+    candidates = _candidates(lines.thin[:: max(1, samples // _SAMPLES_READ)], smallest, _LEAST_PEAK[in_gutters])
     if not len(candidates):
         return []
-    scores = _scores(lines, candidates)
-    if np.count_nonzero(scores >= _LEAST_SCORE) > _MOST_SEAMS:
+    least = _LEAST_SCORE[in_gutters]
+    scores = _scores(lines, candidates, least=least)
+    if np.count_nonzero(scores >= least) > _MOST_SEAMS:
         return []  # a pattern of straight lines: a mesh, a map, enlarged pixels
     kept: list[Seam] = []
     for i in np.argsort(-scores):
-        if scores[i] < _LEAST_SCORE:
+        if scores[i] < least:
             break
-        if all(abs(int(candidates[i]) - seam.at) >= SMALLEST_PIECE_PX for seam in kept):
+        if all(abs(int(candidates[i]) - seam.at) >= smallest for seam in kept):
             kept.append(Seam(int(candidates[i]), float(scores[i])))
     return sorted(kept)
 
 
-def _candidates(thin: NDArray[np.uint8]) -> NDArray[np.intp]:
+def _candidates(thin: NDArray[np.uint8], smallest: int, least_peak: float) -> NDArray[np.intp]:
     """The few lines at which the samples change most, compared with the lines around."""
     samples, count = thin.shape
     ground = np.float32(_LEAST_DIFFERENCE * samples)
@@ -91,11 +96,11 @@ def _candidates(thin: NDArray[np.uint8]) -> NDArray[np.intp]:
         _distance(two, _LEAP_PX) + ground
     )  # leap[i]: from lines i, i + 1 to i + 4, i + 5, past what a change of size blurs
     # Candidate y is the seam between lines y - 1 and y; it needs leap[y - 9] to leap[y + 3].
-    first, last = SMALLEST_PIECE_PX, count - SMALLEST_PIECE_PX + 1
+    first, last = smallest, count - smallest + 1
     across, before, behind = leap[first - 3 : last - 3], leap[first - 8 : last - 8], leap[first + 2 : last + 2]
     sharp, rival = step[first - 1 : last - 1], np.maximum(step[first - 5 : last - 5], step[first + 3 : last + 3])
     peak = across / (before + behind) * np.sqrt(sharp / rival) * 2
-    high = (peak >= _LEAST_PEAK).nonzero()[0]
+    high = (peak >= least_peak).nonzero()[0]
     if len(high) > 1:
         padded = np.zeros(len(peak) + 4)
         padded[2:-2] = peak
@@ -131,43 +136,52 @@ def _scores(
     *,
     least_jump: float = _LEAST_JUMP,
     least_log_jump: float = _LEAST_LOG_JUMP,
-    least: float = _LEAST_SCORE,
+    least: float,
 ) -> NDArray[np.float64]:
     """How plainly each candidate is a seam; above 0 it is more likely one than not, and -inf stands for never."""
     inner = region.inner
     step = -(-inner.shape[1] // _PIXELS_READ)
     many = len(candidates)
-    rows = np.ascontiguousarray(inner[:, ::step][(candidates[:, None] + _OFFSETS).ravel()])
-    lines = rows.reshape(many, len(_OFFSETS), -1)
-    across, above, below = _by_segment(block_means(_STEPS @ lines.astype(np.float32), _BLOCK_PX))
+    rows = inner[:, ::step][(_OFFSETS[:, None] + candidates).ravel()]
+    means = block_means(rows, _BLOCK_PX)
+    blocks = means.shape[1]
+    means = means.reshape(len(_OFFSETS), -1)
+    across, above, below = _by_segment((_STEPS @ means).reshape(3, many, blocks))
     within = (above + below) / np.float32(2)
     along = (across + _LEAST_DIFFERENCE) / (within + _LEAST_DIFFERENCE)
     jump = np.sort(along, axis=1)
     scores = np.full(many, -np.inf)
     # A large inset has straight edges, too, but they cover part of a line only. Few candidates are left after this.
-    left = np.flatnonzero((jump[:, 2] >= least_jump) & (_weakest_stretch(along) >= least_log_jump))
+    left = (jump[:, 2] >= least_jump).nonzero()[0]
+    if len(left) and least_log_jump > -np.inf:
+        left = left[_weakest_stretch(along[left]) >= least_log_jump]
     if len(left):
-        lines, jump = lines[left], jump[left]
+        lines = rows.reshape(len(_OFFSETS), many, -1)[:, left].transpose(1, 0, 2)
+        means, jump = means.reshape(len(_OFFSETS), many, blocks)[:, left].reshape(len(_OFFSETS), -1), jump[left]
         measures = (
             np.log((jump[:, (_SEGMENTS - 1) // 2] + jump[:, _SEGMENTS // 2]) / 2),
             np.log(jump[:, 2]),
-            _likeness(*block_means(_SIDES @ lines.astype(np.float32), _BLOCK_PX).transpose(1, 0, 2)),
+            _likeness(*(_SIDES @ means).reshape(2, len(left), blocks)),
             _change_of_grain(lines[:, _FIRSTS], lines[:, _SECONDS]),
             _change_of_grain(lines[..., :-1], lines[..., 1:]),
             np.log(within[left].mean(axis=1) + _LEAST_DIFFERENCE),
             np.ones(len(left)),
         )
         scores[left] = _WEIGHTS @ np.stack(measures)
-        # What is drawn has straight edges of its own; most neighbours along its lines are equal, on both sides.
-        plain = scores[left] >= least
-        for i, scored in zip(left[plain], lines[plain], strict=True):
-            equal = float(_equal_share(scored.reshape(2, -1)).min())
-            if equal >= _DRAWN_SHARE or (
-                equal >= _SMOOTH_SHARE
-                and levels_in_common(region.whole, int(candidates[i]), int(candidates[i])) >= MOST_IN_COMMON
-            ):
-                scores[i] = -np.inf
+        plain = left[scores[left] >= least]
+        drawn = [i for i in plain if _is_drawn(lines[np.searchsorted(left, i)], region, int(candidates[i]))]
+        # Among many straight lines of a mesh or a map one may look different.
+        of_a_mesh = len(drawn) >= max(_LINES_OF_A_MESH, 2 * (len(plain) - len(drawn)))
+        scores[plain if of_a_mesh else drawn] = -np.inf
     return scores
+
+
+def _is_drawn(beside: NDArray[np.uint8], region: Lines, at: int) -> bool:
+    """Whether a line has equal neighbours along it on both sides: what is drawn has straight edges of its own."""
+    equal = float(_equal_share(beside.reshape(2, -1)).min())
+    return equal >= _DRAWN_SHARE or (
+        equal >= _SMOOTH_SHARE and levels_in_common(region.whole, at, at) >= MOST_IN_COMMON
+    )
 
 
 def _weakest_stretch(along: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -194,10 +208,10 @@ def _equal_share(sides: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def _by_segment(difference: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean absolute difference in each segment, in grey levels, float32 [kinds, candidates, segments]."""
-    many, kinds, length = difference.shape
+    kinds, many, length = difference.shape
     size = length // _SEGMENTS
-    parts = np.abs(difference[..., : size * _SEGMENTS]).reshape(many, kinds, _SEGMENTS, size)
-    return np.asarray((parts @ equal_shares(size)).transpose(1, 0, 2))
+    parts = np.abs(difference[..., : size * _SEGMENTS]).reshape(kinds, many, _SEGMENTS, size)
+    return np.asarray(parts @ equal_shares(size))
 
 
 def _likeness(above: NDArray[np.float32], below: NDArray[np.float32]) -> NDArray[np.float32]:

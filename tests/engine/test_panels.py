@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from semscan.engine.figures.gutters import Gutter, find_gutters
-from semscan.engine.figures.lines import Samples, block_means, lowest_and_highest
+from semscan.engine.figures.gutters import find_gutters
+from semscan.engine.figures.lines import Gutter, Samples, block_means, bridged_runs, lowest_and_highest, runs
 from semscan.engine.figures.margins import trim_margins
 from semscan.engine.figures.panels import split_figure, split_panels
 from semscan.engine.figures.seams import find_seams
@@ -153,6 +153,25 @@ def test_flat_margins_are_taken_off():
     assert trim_margins(figure, Box(0, 0, 400, 300)) == Box(30, 20, 390, 260)
 
 
+@pytest.mark.parametrize("ground", [255, 128])
+def test_margins_are_taken_off_narrow_strips_and_wide_parts_alike(ground):
+    figure = np.full((300, 1400), ground, np.uint8)
+    strip, part = Box(250, 30, 900, 46), Box(100, 110, 1000, 250)
+    for seed, box in enumerate((strip, part)):
+        figure[box.y0 : box.y1, box.x0 : box.x1] = texture(box.height, box.width, seed, mean=40)
+    assert trim_margins(figure, Box(0, 26, 1400, 50), (ground,)) == strip
+    assert trim_margins(figure, Box(0, 60, 1400, 300), (ground,)) == part
+    assert trim_margins(figure, Box(0, 0, 1400, 28), (ground,)) is None
+    assert trim_margins(figure, Box(0, 50, 1400, 108), (ground,)) is None
+
+
+def test_the_lines_of_a_frame_are_no_ringing():
+    image = Image.new("L", (400, 300), 255)
+    ImageDraw.Draw(image).line((20, 40, 20, 60), fill=0, width=1)  # a tick: a few dark pixels in an empty column
+    ImageDraw.Draw(image).rectangle((24, 40, 380, 280), outline=0)
+    assert trim_margins(np.asarray(image), Box(0, 0, 400, 300), (255,)) == Box(20, 40, 381, 281)
+
+
 @pytest.mark.parametrize("level", [0, 77, 255])
 def test_an_empty_image_has_no_panels(level):
     assert split_panels(np.full((200, 300), level, np.uint8)) == []
@@ -267,6 +286,14 @@ def test_columns_are_measured_like_rows(count):
     np.testing.assert_array_equal(lowest_and_highest(columns)[0], rows.min(axis=1))
     np.testing.assert_array_equal(lowest_and_highest(columns)[1], rows.max(axis=1))
     np.testing.assert_array_equal(block_means(columns, 8), rows[:, :208].reshape(count, 26, 8).mean(axis=2))
+
+
+def test_runs_of_true_values():
+    mask = np.array([1, 0, 1, 1, 0, *[0] * 12, 1, 1, 1], bool)
+    assert runs(mask) == [(0, 1), (2, 4), (17, 20)]
+    assert runs(mask, 2) == [(2, 4), (17, 20)]
+    assert bridged_runs(mask) == [(0, 4), (17, 20)]
+    assert runs(mask[:0]) == bridged_runs(mask[:0]) == []
 
 
 def test_rows_and_columns_are_searched_alike():
