@@ -152,9 +152,10 @@ def _said(text: str) -> Iterator[tuple[_Reference, frozenset[str]]]:
     for at, reference in enumerate(references):
         begin = max(reference.start - _REACH, references[at - 1].end if at else 0)
         end = min(reference.end + _REACH, references[at + 1].start if at + 1 < len(references) else len(text))
+        # What ends just before a reference is known by the reference itself.
+        begin = max((ended.end() for ended in _sentence_ends(text, begin, reference.start + 1)), default=begin)
+        end = min((ended.start() for ended in _sentence_ends(text, reference.end, end + 1)), default=end)
         before, after = text[begin : reference.start], text[reference.end : end]
-        before = before[max(_sentence_ends(before), default=(0, 0))[1] :]
-        after = after[: min(_sentence_ends(after), default=(len(after), 0))[0]]
         if before.rfind("(") > before.rfind(")"):
             yield reference, _named(f"{before} | {after.partition(')')[0]}")
         elif _WITHIN.search(before[-12:]) and (methods := _named(before)):
@@ -167,13 +168,11 @@ def _named(text: str) -> frozenset[str]:
     return frozenset(name.method for name in names_in(text))
 
 
-def _sentence_ends(text: str) -> list[tuple[int, int]]:
-    """Where sentences end, and where the next ones begin."""
-    return [
-        found.span()
-        for found in _ENDS.finditer(text)
-        if not _ABBREVIATED.search(text[max(found.start() - 8, 0) : found.start()])
-    ]
+def _sentence_ends(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    """Where sentences end in a part of a text, with what is between them and the next ones."""
+    for found in _ENDS.finditer(text, start, end):
+        if not _ABBREVIATED.search(text[max(found.start() - 8, 0) : found.start()]):
+            yield found
 
 
 def _references(text: str) -> Iterator[_Reference]:

@@ -23,6 +23,8 @@ _BEGINS = re.compile(r"(?:^|[.:;|,])\s*\Z")
 _OPENS = re.compile(r"[.:;]\s*\Z")  # "(a), (b) SEM. (c), (d). TEM": what begins a sentence is not of the one before
 _SEPARATES = re.compile(r".*(?:[.;:,|]|\band\b|\bund\b|\bet\b)", re.DOTALL)
 _SENTENCE = re.compile(r".*[.;]", re.DOTALL)
+_SCALE_BARS = re.compile(r"(?:^|(?<=[.;:|]\s))(?:(?:All|The) )?[Ss]cale[ -]?[Bb]ars?\b.*?(?:\.(?=\s[^\sa-z])|\Z)")
+"""A sentence on scale bars: its letters are not where the panels are told of."""
 _MOST_MARKS = 200
 
 
@@ -72,7 +74,7 @@ def methods_named(text: str) -> Methods:
     marks = _marks(text) if len(every) > 1 else []  # with one method alone letters tell nothing
     if not marks:
         return Methods(every)
-    count = len({letter for mark in marks for letter in mark.letters})
+    count = _count(marks)
     after = _after(text, names, marks)
     if all(after):
         return Methods(every, _letters_last(names, marks), count)
@@ -99,8 +101,15 @@ def _opened(text: str, mark: _Mark) -> bool:
 
 def _marks(text: str) -> list[_Mark]:
     """The letters that a caption gives its panels, from ``a`` on; none if it is not clear which are."""
-    marks = _in_order(text, _MARK) or _in_order(text, _OPEN_MARK)
-    return marks if len({letter for mark in marks for letter in mark.letters}) > 1 else []
+    text = _SCALE_BARS.sub(lambda found: " " * len(found[0]), text)
+    # Captions with bare letters may put them in brackets where they refer to panels.
+    ways = _in_order(text, _MARK), _in_order(text, _OPEN_MARK)
+    best = max(ways, key=lambda marks: (_count(marks), -marks[0].start if marks else 0))
+    return best if _count(best) > 1 else []
+
+
+def _count(marks: Sequence[_Mark]) -> int:
+    return len({letter for mark in marks for letter in mark.letters})
 
 
 def _in_order(text: str, pattern: re.Pattern[str]) -> list[_Mark]:

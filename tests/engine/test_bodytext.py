@@ -58,6 +58,9 @@ def test_a_sentence_names_the_method_of_the_figure_that_it_refers_to(text, expec
     [
         "The strength rises (Fig. 3). SEM was used afterwards.",
         "SEM was used before. The strength rises (Fig. 3).",
+        "SEM was used before. Figure 3 shows the strength.",
+        "The microscope (SEM). Fig. 3 shows the strength.",
+        "Fig. 3 shows the strength. SEM was used afterwards.",
         "The strength rises (Fig. 3) in all SEM samples.",
         "We used SEM.",
         "Figure of merit 3 by SEM.",

@@ -180,6 +180,11 @@ def test_figures_of_several_methods(text, methods):
         ("(a) SEM image, (b) TEM image of the square in (a).", {"a": "sem", "b": "tem"}),
         ("(a) SEM image(s) at 5 keV (T), (b) TEM", {"a": "sem", "b": "tem"}),
         ("Powder. (a) SEM image and (b) XRD pattern", {"a": "sem", "b": "graph"}),
+        ("(a), (b) SEM images. (c), (d). TEM images", dict.fromkeys("ab", "sem") | dict.fromkeys("cd", "tem")),
+        ("a, SEM image. b, TEM image of the square in (a) and (b).", {"a": "sem", "b": "tem"}),
+        ("a, SEM image. b,c, TEM image. Scale bars, 1 um (a), 2 um (b,c).", {"a": "sem", "b": "tem", "c": "tem"}),
+        ("(a) SEM image, (b) TEM image. Scale bar 0.5 um in (a); 2 um (b). By SEM.", {"a": "sem", "b": "sem tem"}),
+        ("SEM (scale bar 2 um) of (a) A; TEM of (b) B", {"a": "sem", "b": "tem"}),
         ("SEM and TEM: A (a), (b) B, C (c)", {}),  # before or after?
         ("SEM image (x) and TEM image (y)", {}),
         ("SEM and TEM images of panel (a)", {}),
