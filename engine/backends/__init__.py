@@ -55,7 +55,7 @@ def open_backend(bundle: Bundle, choice: Choice, way: Way = _USUAL) -> Backend:
     if choice.backend == "openvino":
         from semscan.engine.backends.openvino import OpenVinoBackend
 
-        return OpenVinoBackend(model)
+        return OpenVinoBackend(model, way.batch_size)
     if choice.index is not None:
         from semscan.engine.backends.onnxdevice import OnnxDeviceBackend
 

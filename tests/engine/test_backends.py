@@ -9,6 +9,7 @@ import pytest
 
 from semscan.engine.backends import open_backend
 from semscan.engine.backends.choice import Choice, choose
+from semscan.engine.backends.ways import Way
 from semscan.engine.bundle import load_bundle
 from semscan.engine.errors import DeviceError, ModelError, UsageError
 from semscan.engine.selftest import golden_self_test
@@ -85,6 +86,22 @@ def test_half_precision_is_close_and_close_only(bundle, tiles, backend):
     golden_self_test(bundle, runtime)
     expected = open_backend(bundle, choose(backend="onnxruntime")).infer(tiles)
     assert 1e-5 < np.abs(runtime.infer(tiles) - expected).max() < 2e-2
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_openvino_scores_alike_in_every_batch(bundle, precision):
+    """It takes a fixed number of tiles at a time, and fills up what is missing."""
+    pytest.importorskip("openvino")
+    tiles = np.random.default_rng(4).integers(40, 220, (19, 1, 128, 128), dtype=np.uint8)
+    try:
+        expected = open_backend(bundle, choose(backend="openvino", precision=precision)).infer(tiles)
+    except DeviceError:
+        pytest.skip("this CPU does not compute in half precision")
+    assert len(set(expected.tolist())) > 15  # half precision has few steps
+    for batch in (1, 5, 16, 32):
+        runtime = open_backend(bundle, choose(backend="openvino", precision=precision), Way(batch))
+        for start, end in ((0, 19), (3, 4), (0, 16), (2, 19)):
+            np.testing.assert_array_equal(runtime.infer(tiles[start:end]), expected[start:end])
 
 
 def test_artefacts_lie_beside_their_bundle_and_belong_to_it(bundle, tmp_path):
