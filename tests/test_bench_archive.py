@@ -77,7 +77,7 @@ def test_ratios_and_the_page(bench):
                 "stages_s": dict.fromkeys(bench.bench_scan.STAGES, 1.0)}  # fmt: skip
 
     one = {
-        "fake": scan(4.0), "decode": {"wall_s": 2.0, "cpu_s": 1.0, "images": 10}, "network": scan(5.0),
+        "fake": scan(4.0), "decode": {"wall_s": 2.0, "cpu_s": 1.0, "images": 10}, "network": scan(5.0), "openvino": scan(4.0),
         "one_worker": scan(9.0), "two_workers": scan(5.0), "decode_one": scan(2.0), "decode_two": scan(1.0),
         "parent": {"parent_s": 0.002, "writing_s": 0.001, "tiles": 100},
         "script": {"torch": "2", "whole": {"wall_s": 45.0, "images": 10}, "tiles": {"wall_s": 30.0, "images": 10},
@@ -92,6 +92,14 @@ def test_ratios_and_the_page(bench):
     assert found["speed with the shipped network on the CPU / decode-only"] == (0.4, True)
     assert found["speed / straightforward script, whole images scored"] == (9.0, True)
     assert found["speed / straightforward script, 16 tiles per image scored"] == (6.0, False)
+    assert found["speed with the network in OpenVINO at half precision / decode-only"] == (0.5, None)
+    assert found["speed in OpenVINO at half precision / straightforward script, whole images scored"] == (11.25, True)
+    assert found[
+        "speed in OpenVINO at half precision / straightforward script, as many tiles scored as in the scan"
+    ] == (
+        10.0,
+        True,
+    )
     assert found["parent's CPU time per tile, us"] == (20.0, False)
     assert found["the same with its records written as JSON lines, us"] == (30.0, None)
     assert found["tiles/s, slab / pickled arrays (tiles alone)"] == (12.0, True)
