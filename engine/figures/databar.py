@@ -7,6 +7,7 @@ it must not reach the detector. The rules below are our own; they were checked o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,12 +90,11 @@ def trim_data_bar(grey: NDArray[np.uint8], box: Box) -> Box:
 
 
 def _is_one_level(edge: NDArray[np.uint8]) -> bool:
-    """Whether most of a strip lies around one grey level."""
-    counts = np.bincount(edge.ravel(), minlength=256)
-    below = np.cumsum(counts)
-    median = int(np.searchsorted(below, [(edge.size - 1) // 2, edge.size // 2], "right").sum()) // 2
+    """Whether most of a strip lies around one grey level: its median."""
+    below = np.cumsum(np.bincount(edge.ravel(), minlength=256))
+    median = int(below.searchsorted([(edge.size - 1) // 2, edge.size // 2], "right").sum()) // 2
     reach = max(_TOLERANCES) // 2
-    near = int(counts[max(0, median - reach) : median + reach + 1].sum())
+    near = int(below[min(255, median + reach)]) - (int(below[median - reach - 1]) if median > reach else 0)
     return near / edge.size >= _GROUND_IN_EDGE_ROW
 
 
@@ -106,11 +106,15 @@ def _bar_height(panel: NDArray[np.uint8]) -> int:
     # Columns first: sums over them are many times as fast, and fit into a byte.
     glance = np.ascontiguousarray(outer[:, :: step * max(1, width // step // _COLUMNS_AT_A_GLANCE)].T)
     edge = int(_LOWEST_START_SHARE * height)
+    near_edge = edge + _shortest_bar_px(height)
     strip: _Strip | None = None
-    for level in _ground_levels(np.ascontiguousarray(outer[: max(_SHORTEST_PX, edge), ::step])):
-        bar = int(_set_in_rows(_near(glance, level, max(_TOLERANCES))).max()) >= _GROUND_AT_A_GLANCE * len(glance)
-        inset = _may_hold_inset(_near(glance[:, : edge + _shortest_bar_px(height)], level, _TOLERANCES[1]))
-        if not bar and not inset:
+    levels = _ground_levels(glance[:, : max(_SHORTEST_PX, edge)])
+    ground = _set_in_rows(_near(glance, levels, max(_TOLERANCES)))
+    highest, highest_near_edge = ground.max(axis=1).tolist(), ground[:, :near_edge].max(axis=1).tolist()
+    for level, most, most_near_edge in zip(levels, highest, highest_near_edge, strict=True):
+        # What is not near at the widest tolerance is not near at a tighter one.
+        inset = most_near_edge >= _least_run(len(glance)) and _may_hold_inset(glance[:, :near_edge], level)
+        if most < _GROUND_AT_A_GLANCE * len(glance) and not inset:
             continue
         strip = strip or _Strip(np.ascontiguousarray(outer[:, ::step]), height)
         if end := _end_in(strip, level):
@@ -138,31 +142,41 @@ def _away(grey: NDArray[np.uint8], level: int) -> NDArray[np.uint8]:
     return np.maximum(grey, levels) - np.minimum(grey, levels)
 
 
-def _near(grey: NDArray[np.uint8], level: int, tolerance: int) -> NDArray[np.bool_]:
-    """Which pixels are as near to a level as ``tolerance``; what is below the range wraps round to above it."""
-    lowest, highest = max(0, level - tolerance), min(255, level + tolerance)
-    near: NDArray[np.bool_] = grey - np.uint8(lowest) <= highest - lowest
+def _near(grey: NDArray[np.uint8], levels: Sequence[int], tolerance: int) -> NDArray[np.bool_]:
+    """Which pixels are as near to each level as ``tolerance``, bool [levels, ...]."""
+    lowest, highest = (
+        np.array([min(255, max(0, level + reach)) for level in levels], np.uint8) for reach in (-tolerance, tolerance)
+    )
+    shape = (-1, *[1] * grey.ndim)
+    # What is below the range wraps round to above it.
+    near: NDArray[np.bool_] = grey - lowest.reshape(shape) <= (highest - lowest).reshape(shape)
     return near
 
 
 def _set_in_rows(near: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """How many of a few columns are set in each row, bool [columns, rows]."""
-    counts: NDArray[np.uint8] = np.add.reduce(near.view(np.uint8), axis=0, dtype=np.uint8)
+    """How many of a few columns are set in each row, uint8 [levels, rows] of bool [levels, columns, rows]."""
+    counts: NDArray[np.uint8] = np.add.reduce(near.view(np.uint8), axis=1, dtype=np.uint8)
     return counts
 
 
-def _may_hold_inset(near: NDArray[np.bool_]) -> bool:
-    """Whether a row of a few columns, bool [columns, rows], has a run of ground as long as in the narrowest inset."""
-    least = max(1, int(_NARROWEST_INSET_SHARE * len(near)) - 1)
-    near = near[:, _set_in_rows(near) >= least].T
-    if not len(near):  # nearly always
+def _least_run(columns: int) -> int:
+    """How many of a few columns the ground of the narrowest inset covers at least."""
+    return max(1, int(_NARROWEST_INSET_SHARE * columns) - 1)
+
+
+def _may_hold_inset(glance: NDArray[np.uint8], level: int) -> bool:
+    """Whether a row of a few columns, uint8 [columns, rows], has a run of ground as long as in the narrowest inset."""
+    near = _near(glance, [level], _TOLERANCES[1])
+    least = _least_run(len(glance))
+    runs = near[0][:, _set_in_rows(near)[0] >= least].T
+    if not len(runs):  # nearly always
         return False
     reached = 1
-    while reached < least:  # near[:, i]: a run of so many columns begins at i
+    while reached < least:  # runs[:, i]: a run of so many columns begins at i
         more = min(reached, least - reached)
-        near = near[:, :-more] & near[:, more:]
+        runs = runs[:, :-more] & runs[:, more:]
         reached += more
-    return bool(near.any())
+    return bool(runs.any())
 
 
 def _ground_levels(edge: NDArray[np.uint8]) -> list[int]:
