@@ -77,7 +77,8 @@ def test_ratios_and_the_page(bench):
                 "stages_s": dict.fromkeys(bench.bench_scan.STAGES, 1.0)}  # fmt: skip
 
     one = {
-        "fake": scan(4.0), "decode": {"wall_s": 2.0, "cpu_s": 1.0, "images": 10}, "network": scan(5.0), "openvino": scan(4.0),
+        "fake": scan(4.0), "decode": {"wall_s": 2.0, "cpu_s": 1.0, "images": 10}, "network": scan(5.0),
+        "openvino": scan(4.0),
         "one_worker": scan(9.0), "two_workers": scan(5.0), "decode_one": scan(2.0), "decode_two": scan(1.0),
         "parent": {"parent_s": 0.002, "writing_s": 0.001, "tiles": 100},
         "script": {"torch": "2", "whole": {"wall_s": 45.0, "images": 10}, "tiles": {"wall_s": 30.0, "images": 10},
