@@ -11,7 +11,7 @@ other pictures that look like them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -30,6 +30,9 @@ TEXT_ODDS = 5.0
 
 SILENCE_ODDS = 10.0
 """A paper with SEM panels names the method somewhere, nearly always; of other papers with micrographs half do not."""
+
+_ENOUGH_AGREED = 2
+"""Letters that were read where their places have them: then the other panels bear theirs, too."""
 
 _NO_PICTURES = frozenset({GRAPH, MAP, DERIVED, ELECTRON})
 
@@ -76,20 +79,22 @@ class Words:
         named = self.caption.all - _NO_PICTURES
         return self.label is not None and (SEM in named or not named)
 
-    def of(self, letter: str | None, index: int, panels: tuple[Rect, ...]) -> Said:
+    def of(self, letter: str | None, index: int, panels: tuple[Rect, ...], read: Sequence[str | None] = ()) -> Said:
         """What is said of a panel by its caption.
 
         Args:
             letter: of the panel, if known.
             index: its place among the panels of the picture.
             panels: boxes of these in reading order, in any unit; empty if they are not known.
+            read: their letters, as far as they are known.
         """
         named, own = self.caption.of(letter)
         said, odds = caption_says(named, own), CAPTION_ODDS
-        if said is None and letter is None and (by_place := self._by_place(index, panels)):
+        if said is None and letter is None:
+            by_place, agreed = self._by_place(index, panels, read)
             named_here, is_own = self.caption.of(by_place)
             if is_own and (said := caption_says(named_here, own=True)):
-                named, own, odds = named_here, True, ORDER_ODDS
+                named, own, odds = named_here, True, CAPTION_ODDS if agreed >= _ENOUGH_AGREED else ORDER_ODDS
         listed = tuple(sorted(named))
         if said == "sem":
             return Said(odds, "caption", listed)
@@ -138,11 +143,13 @@ class Words:
             return None
         return here.all, False
 
-    def _by_place(self, index: int, panels: tuple[Rect, ...]) -> str | None:
-        """The letter that a panel bears by its place, if that is plain."""
+    def _by_place(self, index: int, panels: tuple[Rect, ...], read: Sequence[str | None]) -> tuple[str | None, int]:
+        """The letter that a panel bears by its place, if that is plain, and of how many panels it was read as well."""
         count = self.caption.count
         if not count or not 0 <= index < len(panels):
-            return None
-        if self.pictures == 1:
-            return letters_in_order(panels, count)[index]
-        return chr(ord("a") + self.turn) if self.pictures == count and len(panels) == 1 else None
+            return None, 0
+        if self.pictures != 1:
+            return chr(ord("a") + self.turn) if self.pictures == count and len(panels) == 1 else None, 0
+        letters = letters_in_order(panels, count)
+        both = [known.lower() == own for known, own in zip(read, letters, strict=False) if known is not None]
+        return letters[index] if all(both) else None, len(both)

@@ -81,6 +81,22 @@ def test_the_caption_for_a_place_weighs_less():
 
 
 @pytest.mark.parametrize(
+    ("read", "odds"),
+    [
+        ([None] * 6, ORDER_ODDS),
+        (["a", *[None] * 5], ORDER_ODDS),
+        (["a", None, "B", None, None, None], CAPTION_ODDS),
+        (["a", None, "b", None, "c", None], CAPTION_ODDS),
+        (["a", "d", "b", None, "c", None], 1),
+        (["b", None, None, None, None, None], 1),
+    ],
+)
+def test_letters_that_were_read_confirm_those_by_place_or_refute_them(read, odds):
+    told = words("(a) TEM, (b) light micrograph, (c) FESEM")
+    assert told.of(None, 5, tuple(grid(3, 2)), read).odds == odds
+
+
+@pytest.mark.parametrize(
     ("text", "letter", "panels", "odds"),
     [
         ("We saw it by SEM (Fig. 1).", None, 3, TEXT_ODDS),
