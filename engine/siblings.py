@@ -8,11 +8,9 @@ and instruments, and how often genuine papers have such panels was not calibrate
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from semscan.engine.calibration import Stratum
 from semscan.engine.records import PanelRecord, SiblingRecord
@@ -51,33 +49,34 @@ def compare(panels: Iterable[PanelRecord], strata: Mapping[str, Stratum]) -> dic
     for name, group in groups.items():
         if len(group) <= LEAST:
             continue
-        scores = np.array([panel.score for panel in group], np.float64)
-        middle, spread = _others(scores)
-        floor = _LEAST_SPREAD * _quartiles(strata[name]) if name in strata else 0.0
-        away = (scores - middle) / np.maximum(spread, max(floor, 1e-3))
-        higher = len(scores) - 1 - np.searchsorted(np.sort(scores), scores, "left")
-        for panel, median, deviation, above in zip(group, middle, away, higher, strict=True):
-            record = SiblingRecord(len(group) - 1, round(float(median), 4), round(float(deviation), 2), int(above))
-            found[panel.panel_id] = record
+        scores = [panel.score or 0.0 for panel in group]
+        ordered = sorted(scores)
+        floor = max(_LEAST_SPREAD * _quartiles(strata[name]) if name in strata else 0.0, 1e-3)
+        for panel, score, (middle, spread) in zip(group, scores, _others(scores, ordered), strict=True):
+            away = (score - middle) / max(spread, floor)
+            higher = len(scores) - 1 - bisect_left(ordered, score)
+            found[panel.panel_id] = SiblingRecord(len(scores) - 1, round(middle, 4), round(away, 2), higher)
     return found
 
 
-def _others(scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Median and spread of the others of each, float64 [n] twice."""
-    count = len(scores)
-    if count > _MOST_APART:
-        middle = _medians(scores)
-        spread = _TO_SPREAD * _medians(np.abs(scores - middle))
-        return np.full(count, middle), np.full(count, spread)
-    others = np.broadcast_to(scores, (count, count))[~np.eye(count, dtype=np.bool_)].reshape(count, count - 1)
-    medians = _medians(others)
-    return medians, _TO_SPREAD * _medians(np.abs(others - medians[:, None]))
+def _others(scores: Sequence[float], ordered: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Median and spread of the others of each. In plain Python: NumPy takes twice as long for a few numbers."""
+    if len(scores) > _MOST_APART:
+        yield from [_middle_and_spread(ordered)] * len(scores)
+        return
+    for score in scores:
+        others = list(ordered)
+        others.remove(score)
+        yield _middle_and_spread(others)
 
 
-def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Medians along the last axis. NumPy's own first loads its masked arrays, which takes longer than all else here."""
-    ordered, count = np.sort(values), values.shape[-1]
-    return np.asarray((ordered[..., (count - 1) // 2] + ordered[..., count // 2]) / 2)
+def _middle_and_spread(ordered: Sequence[float]) -> tuple[float, float]:
+    middle = _median(ordered)
+    return middle, _TO_SPREAD * _median(sorted([abs(score - middle) for score in ordered]))
+
+
+def _median(ordered: Sequence[float]) -> float:
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def _quartiles(stratum: Stratum) -> float:

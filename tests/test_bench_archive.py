@@ -95,12 +95,8 @@ def test_ratios_and_the_page(bench):
     assert found["speed / straightforward script, 16 tiles per image scored"] == (6.0, False)
     assert found["speed with the network in OpenVINO at half precision / decode-only"] == (0.5, None)
     assert found["speed in OpenVINO at half precision / straightforward script, whole images scored"] == (11.25, True)
-    assert found[
-        "speed in OpenVINO at half precision / straightforward script, as many tiles scored as in the scan"
-    ] == (
-        10.0,
-        True,
-    )
+    in_openvino = "speed in OpenVINO at half precision / straightforward script, "
+    assert found[in_openvino + "as many tiles scored as in the scan"] == (10.0, True)
     assert found["parent's CPU time per tile, us"] == (20.0, False)
     assert found["the same with its records written as JSON lines, us"] == (30.0, None)
     assert found["tiles/s, slab / pickled arrays (tiles alone)"] == (12.0, True)
