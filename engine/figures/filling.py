@@ -14,6 +14,7 @@ SMALLEST_GRAPHIC_SIDE_PX = 72
 _GROUND_HALF_WIDTH = 20
 _GREY_GROUND_HALF_WIDTH = 6
 _DENSE_SHARE = 0.4
+_OUTLINE_SHARE = 0.6
 _MOSTLY_GREY = 0.8
 _INK_AND_GROUND_SHARE = 0.5
 _LEAST_PAPER_SHARE = 0.15
@@ -104,12 +105,21 @@ def _is_lettering(counts: NDArray[np.intp], ground: int) -> bool:
 
 
 def _is_mostly(points: NDArray[np.uint8], ground: int) -> bool:
-    """Whether most of a region is ground. A grey one may be the level of a micrograph, too, so that asks for more."""
+    """Whether most of a region, or of its outline, is ground.
+
+    A grey one may be the level of a micrograph, too, so that asks for more. Only paper may count along the outline:
+    what has no corners is an object that is drawn on it, while the sides of a micrograph may well be black.
+    """
     extreme = ground <= _GROUND_HALF_WIDTH or ground >= 255 - _GROUND_HALF_WIDTH
     half_width = _GROUND_HALF_WIDTH if extreme else _GREY_GROUND_HALF_WIDTH
     lowest, highest = max(0, ground - half_width), min(255, ground + half_width)
     near = points - np.uint8(lowest) <= highest - lowest  # what is darker wraps around
-    return int(np.count_nonzero(near)) > (1 - _DENSE_SHARE if extreme else _MOSTLY_GREY) * points.size
+    if int(np.count_nonzero(near)) > (1 - _DENSE_SHARE if extreme else _MOSTLY_GREY) * points.size:
+        return True
+    if ground < 255 - _GROUND_HALF_WIDTH:
+        return False
+    outline = int(np.count_nonzero(near[1 :: len(near) - 3])) + int(np.count_nonzero(near[:, 1 :: near.shape[1] - 3]))
+    return outline > _OUTLINE_SHARE * 2 * sum(near.shape)
 
 
 def _near(counts: NDArray[np.intp], level: int, half_width: int) -> int:

@@ -98,12 +98,13 @@ class _Known(NamedTuple):
 
     Attributes:
         rows, columns: no gutter is left that runs along these.
-        in_gutters: it was parted from others by gutters.
+        in_row_gutters, in_column_gutters: gutters that run so part it from others.
     """
 
     rows: bool = False
     columns: bool = False
-    in_gutters: bool = False
+    in_row_gutters: bool = False
+    in_column_gutters: bool = False
 
 
 class _Cutter:
@@ -142,7 +143,13 @@ class _Cutter:
             if trimmed is not None:
                 clear = start == 0 or is_clear((rows if down else columns).whole[middle])
                 done = len(gutters) == len(both[not down]) and _is_as_long(trimmed, box, down=down)
-                parts = self.split(trimmed, inner, depth + 1, _Known(down and done, not down and done, True))
+                inside = _Known(
+                    down and done,
+                    not down and done,
+                    known.in_row_gutters or down,
+                    known.in_column_gutters or not down,
+                )
+                parts = self.split(trimmed, inner, depth + 1, inside)
                 slabs.append(Slab(trimmed, parts, clear))
         found = self._parts(slabs, inner)
         other_paper = depth > 0 and all(_is_other(g.level, grounds) and _is_paper(g.level) for g in gutters)
@@ -180,7 +187,9 @@ class _Cutter:
         self, box: Box, rows: Lines, columns: Lines, grounds: tuple[int, ...], depth: int, known: _Known
     ) -> list[Box]:
         """Panels of a region without gutters, which is a leaf when nothing touches in it."""
-        across, along = (find_seams(lines, in_gutters=known.in_gutters) for lines in (rows, columns))
+        parted = known.in_row_gutters or known.in_column_gutters
+        across = find_seams(rows, parted=parted, parallel=known.in_row_gutters)
+        along = find_seams(columns, parted=parted, parallel=known.in_column_gutters)
         down = max((s.score for s in across), default=0.0) >= max((s.score for s in along), default=0.0)
         cuts = [0, *(s.at for s in (across if down else along)), box.height if down else box.width]
         pieces = [_piece(box, start, end, down=down) for start, end in pairwise(cuts)]
@@ -193,7 +202,7 @@ class _Cutter:
             trimmed = trim_margins(self._grey, piece, grounds)
             if trimmed is not None:
                 done = _is_as_long(trimmed, box, down=down)
-                inside = _Known(down and done, not down and done, known.in_gutters)
+                inside = known._replace(rows=down and done, columns=not down and done)
                 found += self.split(trimmed, grounds, depth + 1, inside)
         return found
 

@@ -11,6 +11,7 @@ from semscan.engine.figures.filling import SMALLEST_GRAPHIC_SIDE_PX
 from semscan.engine.geometry import Box
 
 _LEAST_SHARE_OF_GRAPHIC = 0.2
+_LEAST_COVER = 0.5
 _CLEAR_RANGE = 40
 
 
@@ -48,7 +49,7 @@ def _are_graphics(found: list[Box]) -> bool:
     if len(found) < 2 or min(box.short_side for box in found) < SMALLEST_GRAPHIC_SIDE_PX:
         return False
     areas = [box.width * box.height for box in found]
-    return min(areas) >= _LEAST_SHARE_OF_GRAPHIC * max(areas)
+    return min(areas) >= _LEAST_SHARE_OF_GRAPHIC * max(areas) and cover(found, _around(found)) >= _LEAST_COVER
 
 
 def cover(found: list[Box], box: Box) -> float:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from semscan.engine.figures.lines import MOST_IN_COMMON, Lines, block_means, equal_shares, levels_in_common
 
-# In figures without gutters and in those with them. A part of a micrograph cut off by mistake can be scored no more
-# below 128 px, while panels that small are not assessed anyway.
+# Where no gutters run along the lines and where some do. A part of a micrograph cut off by mistake can be scored no
+# more below 128 px, while panels that small are not assessed anyway.
 _SMALLEST_PIECE_PX = (88, 128)
 # Without gutters around a region and with them. Of the lines that reach these scores 1 or 2 % have less of a peak.
 _LEAST_PEAK = (2.1, 2.6)
@@ -58,21 +58,22 @@ class Seam(NamedTuple):
     score: float
 
 
-def find_seams(lines: Lines, *, in_gutters: bool = False) -> list[Seam]:
+def find_seams(lines: Lines, *, parted: bool = False, parallel: bool = False) -> list[Seam]:
     """Seams of a region along one direction, in their order, no two closer than the smallest piece.
 
     Args:
         lines: the region's rows or columns; it should be filled with pictures.
-        in_gutters: whether gutters part the region from others; in such a figure panels hardly ever touch.
+        parted: whether gutters part the region from others; in such a figure panels rarely touch.
+        parallel: whether some of these gutters run along the lines.
     """
     samples, count = lines.thin.shape
-    smallest = _SMALLEST_PIECE_PX[in_gutters]
+    smallest = _SMALLEST_PIECE_PX[parallel]
     if count < 2 * smallest or samples < _SEGMENTS:
         return []
-    candidates = _candidates(lines.thin[:: max(1, samples // _SAMPLES_READ)], smallest, _LEAST_PEAK[in_gutters])
+    candidates = _candidates(lines.thin[:: max(1, samples // _SAMPLES_READ)], smallest, _LEAST_PEAK[parted])
     if not len(candidates):
         return []
-    least = _LEAST_SCORE[in_gutters]
+    least = _LEAST_SCORE[parted]
     scores = _scores(lines, candidates, least=least)
     if np.count_nonzero(scores >= least) > _MOST_SEAMS:
         return []  # a pattern of straight lines: a mesh, a map, enlarged pixels

@@ -56,10 +56,10 @@ def test_gutters_around_a_region_ask_for_a_plainer_seam_in_it():
     samples, box = Samples(alike_but_in_level(40)), Box(0, 0, 2 * SIDE, SIDE)
     (seam,) = find_seams(samples.columns(box))
     assert (seam.at, seam.score < 4) == (SIDE, True)
-    assert not find_seams(samples.columns(box), in_gutters=True)
+    assert not find_seams(samples.columns(box), parted=True)
     narrow = Samples(two_rows(alike(1))[:SIDE, 70:290])
-    assert find_seams(narrow.columns(Box(0, 0, 220, SIDE)))
-    assert not find_seams(narrow.columns(Box(0, 0, 220, SIDE)), in_gutters=True)  # would leave less than 128 px
+    assert find_seams(narrow.columns(Box(0, 0, 220, SIDE)), parted=True)
+    assert not find_seams(narrow.columns(Box(0, 0, 220, SIDE)), parted=True, parallel=True)  # parts below 128 px
 
 
 def test_pieces_of_many_panels_are_left_alone():

@@ -318,3 +318,14 @@ def test_flat_lines_beside_an_end_of_a_region_are_no_gutter():
         figure[near_end] = np.random.default_rng(5).integers(222, 236, (6, 400))  # nearly even: a soft bright margin
         figure[flat] = 255
     assert find_gutters(Samples(figure).rows(Box(0, 0, 400, 300))) == [Gutter(100, 110, 255)]
+
+
+def test_balls_that_are_drawn_on_paper_stay_in_one_piece():
+    y, x = np.mgrid[:480, :1000]
+    figure = np.full((480, 1000), 255, np.uint8)
+    figure[:, :480] = texture(480, 480, 1)
+    for cx, cy, r in ((560, 90, 80), (740, 250, 60), (900, 110, 70), (620, 400, 64)):
+        near = np.hypot(y - cy, x - cx)
+        ball = near < r
+        figure[ball] = (230 - 150 * near[ball] / r + np.random.default_rng(r).normal(0, 4, ball.sum())).astype(np.uint8)
+    assert_recovered(split_panels(figure), [Box(0, 0, 480, 480), Box(480, 10, 970, 464)], 0.9)
