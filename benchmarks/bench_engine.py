@@ -5,7 +5,8 @@
 
 Engine scope: tiles in memory, no documents. Every runtime gets the same tiles, on one core or on the first NVIDIA
 device; rounds alternate between the runtimes, so that all see the same state of the machine, and the ratio to plain
-PyTorch on the core is taken round by round. On a device copies count; tiles that lie there already have a table of
+PyTorch on the core is taken round by round. Seconds are those of the core's work, whatever else it does, and on a
+device those of the wall. There copies count; tiles that lie there already have a table of
 their own. What is not installed, or not possible on this machine, is listed as such. A network that no shipped model
 holds is measured with fresh weights, which say as much about its speed and nothing about its rounding. Then come the
 checks of ``semscan export verify`` on every artefact.
@@ -99,14 +100,14 @@ def network_of(bundle: Bundle) -> str:
     return str(json.loads(bundle.metadata["provenance"]).get("network", "npr5k"))
 
 
-def rate(work: Callable[[], Any], size: int, round_s: float) -> float:
-    """Tiles per second of something that scores a batch of that size."""
+def rate(work: Callable[[], Any], size: int, round_s: float, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Tiles per second, by a clock, of something that scores a batch of that size."""
     work()
-    start, count = time.perf_counter(), 0
-    while time.perf_counter() - start < round_s:
+    start, count = clock(), 0
+    while clock() - start < round_s:
         work()
         count += size
-    return count / (time.perf_counter() - start)
+    return count / (clock() - start)
 
 
 def measure(bundle: Bundle, tiles: NDArray[np.uint8], effort: Effort) -> dict[str, Any]:
@@ -126,7 +127,8 @@ def _rows(
     def speed(runner: Runner, size: int) -> float | None:
         try:
             infer, batch = runner.at(size), tiles[np.arange(size) % len(tiles)]
-            return rate(lambda: infer(batch), size, effort.round_s)
+            clock = time.perf_counter if runner.batch == CUDA_BATCH else time.process_time
+            return rate(lambda: infer(batch), size, effort.round_s, clock)
         except SemscanError as error:  # a batch may be too large for a device
             print(f"batches of {size}: {error.message}", file=sys.stderr)
             return None
@@ -183,8 +185,8 @@ def markdown(result: dict[str, Any]) -> str:
         f"`{machine['command']}`",
         "",
         f"{result['tiles']} tiles of 128 x 128 px in memory ({result['source']}), batches of {CPU_BATCH} on one "
-        f"thread, of {CUDA_BATCH} on a device; medians of {result['rounds']} interleaved rounds; one-minute load at "
-        f"the start {machine['load_1min']}. "
+        f"thread and in its CPU time, of {CUDA_BATCH} on a device by the wall; medians of {result['rounds']} "
+        f"interleaved rounds; one-minute load at the start {machine['load_1min']}. "
         "Deviation: largest difference of a logit from the network in double precision on these tiles. In the tables "
         "of `semscan export verify` numbers in bold fail, and the artefact is refused.",
         "",
@@ -237,7 +239,7 @@ def _on_device(rows: dict[str, Any]) -> list[str]:
 
 READING = (
     "Half precision gains only where the processor computes in it, which the CPU kernels of ONNX Runtime do not. These "
-    "get four tiles at a time, whatever the batch. JPEGs are decoded on the CPU: "
+    "get four tiles at a time, OpenVINO sixteen, whatever the batch. JPEGs are decoded on the CPU: "
     "a decoder on the device "
     "(nvImageCodec) is not built, for no GPU was at hand to measure where it wins."
 )

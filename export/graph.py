@@ -19,6 +19,9 @@ IR_VERSION = 8
 _SHRUNK = 16.0
 """Grey levels are divided by this where their contrast is taken; a power of two, so nothing is rounded."""
 _MIDDLE = 128.0
+_BAND = 1599 / 2**14
+"""What pixels are weighed with where they are summed over a box. Some runtimes take half precision for everything: this
+is a number of it, what makes a mean of the sum is one to 1e-4, and the sums fit."""
 
 _TYPES = {"fp32": (TensorProto.FLOAT, np.float32), "fp16": (TensorProto.FLOAT16, np.float16)}
 
@@ -39,7 +42,7 @@ def build_graph(folded: Folded, tile_px: int, precision: str = "fp32") -> onnx.M
     maker = GraphMaker(precision)
     maker.node("Cast", ["tiles"], "pixels", to=maker.type)
     if isinstance(folded, FoldedNpr64k):
-        x = _body_64k(maker, folded, precision)
+        x = _body_64k(maker, folded, tile_px, precision)
     else:
         x = _body_5k(maker, folded, precision)
     if precision != "fp32":
@@ -63,8 +66,9 @@ def _body_5k(maker: GraphMaker, folded: FoldedNpr5k, precision: str) -> str:
     return x
 
 
-def _body_64k(maker: GraphMaker, folded: FoldedNpr64k, precision: str) -> str:
-    x, root = _first_64k(maker, folded) if precision == "fp32" else _first_64k_by_phases(maker, folded)
+def _body_64k(maker: GraphMaker, folded: FoldedNpr64k, tile_px: int, precision: str) -> str:
+    first = _first_64k if precision == "fp32" else _first_64k_by_phases
+    x, root = first(maker, folded, tile_px)
     if root:
         x = maker.node("Div", [x, root], "first_even")
     for index, conv in enumerate(folded.convs):
@@ -74,23 +78,23 @@ def _body_64k(maker: GraphMaker, folded: FoldedNpr64k, precision: str) -> str:
     return x
 
 
-def _first_64k(maker: GraphMaker, folded: FoldedNpr64k) -> tuple[str, str]:
+def _first_64k(maker: GraphMaker, folded: FoldedNpr64k, tile_px: int) -> tuple[str, str]:
     """The first layer in single precision: its pooled output, and with local normalisation the root of the contrast."""
     x, root = maker.centred("pixels"), ""
     if folded.local:
-        root = maker.root_of_contrast(x)
+        root = maker.root_of_contrast(x, tile_px)
         x = maker.beside(x, root)
     x = maker.relu(maker.conv("first", x, _balanced(folded.first)))
     return maker.mean_of_cells(x, "first_pooled"), root
 
 
-def _first_64k_by_phases(maker: GraphMaker, folded: FoldedNpr64k) -> tuple[str, str]:
+def _first_64k_by_phases(maker: GraphMaker, folded: FoldedNpr64k, tile_px: int) -> tuple[str, str]:
     """The same in half precision, on cells of 2 x 2 pixels."""
     differences, first = by_phases(folded.first)
     cells = maker.node("SpaceToDepth", ["pixels"], "cells", blocksize=2)
     x, root = maker.conv("differences", cells, differences), ""
     if folded.local:
-        root = maker.root_of_contrast("pixels")
+        root = maker.root_of_contrast("pixels", tile_px)
         x = maker.node("Concat", [x, maker.widened(root)], "differences_and_root", axis=1)
     x = maker.relu(maker.conv("first", x, first))
     return maker.conv("first_pooled", x, mean_of_phases(len(folded.first.weight))), root
@@ -136,6 +140,19 @@ def finish(maker: GraphMaker, folded: Folded, tile_px: int, precision: str) -> o
     model.ir_version = IR_VERSION
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def _bands(cells: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """What sums over boxes of cells of 2 x 2 pixels, cut off at the edges.
+
+    Returns:
+        The matrix of bands for one direction, [cells, 2 cells], and the pixels in the box of every cell, [cells,
+        cells].
+    """
+    reach = BOX_CELLS // 2
+    near = np.abs(np.arange(cells)[:, None] - np.arange(2 * cells) // 2) <= reach
+    count = near.sum(1)
+    return np.where(near, np.float32(_BAND), np.float32(0)), np.outer(count, count).astype(np.float64)
 
 
 class GraphMaker:
@@ -193,8 +210,10 @@ class GraphMaker:
         """Add means of 2 x 2 cells."""
         return self.node("AveragePool", [source], name, kernel_shape=[2, 2], strides=[2, 2])
 
-    def root_of_contrast(self, pixels: str) -> str:
+    def root_of_contrast(self, pixels: str, tile_px: int) -> str:
         """Add the root of what :func:`semscan.training.nets.npr64k.contrast` computes, in single precision.
+
+        The box is summed by two products with a matrix of bands: runtimes take longer for means over one channel.
 
         Returns:
             Name of a tensor in the precision of the graph, one number for every 2 x 2 pixels.
@@ -212,11 +231,12 @@ class GraphMaker:
         for name in ("right", "below"):
             step = self.node("Sub", [shifted[name], "centre"], f"{name}_step")
             squares.append(self.node("Mul", [step, step], f"{name}_square"))
-        x = self.mean_of_cells(self.node("Add", squares, "squares"), "energy")
-        reach = BOX_CELLS // 2
-        for name, side, pads in (("rows", [BOX_CELLS, 1], [reach, 0] * 2), ("box", [1, BOX_CELLS], [0, reach] * 2)):
-            x = self.node("AveragePool", [x], name, kernel_shape=side, strides=[1, 1], pads=pads)
-        x = self.node("Mul", [x, self.constant("half", np.float32(0.5))], "energy_mean")
+        bands, pixels_in_box = _bands(tile_px // 2 - 2)
+        self.constant("bands", bands)
+        rows = self.node("MatMul", ["bands", self.node("Add", squares, "squares")], "rows")
+        box = self.node("MatMul", [rows, self.constant("bands_turned", np.ascontiguousarray(bands.T))], "box")
+        shares = self.constant("shares", (0.5 / (_BAND**2 * pixels_in_box)).astype(np.float32))
+        x = self.node("Mul", [box, shares], "energy_mean")
         floor = self.constant("floor", np.float32(FLOOR / _SHRUNK**2))
         x = self.node("Sqrt", [self.node("Add", [x, floor], "contrast")], "deviation_shrunk")
         x = self.node("Mul", [x, self.constant("enlarge", np.float32(_SHRUNK))], "deviation")

@@ -43,7 +43,7 @@ def build_int8_graph(folded: Folded, tile_px: int, tiles: NDArray[np.uint8]) -> 
         A checked model with the same inputs and outputs as :func:`semscan.export.graph.build_graph`.
     """
     maker = _Quantized(_activation_scales(folded, tiles))
-    x = _body_64k(maker, folded) if isinstance(folded, FoldedNpr64k) else _body_5k(maker, folded)
+    x = _body_64k(maker, folded, tile_px) if isinstance(folded, FoldedNpr64k) else _body_5k(maker, folded)
     maker.head(folded, x)
     return finish(maker, folded, tile_px, "int8")
 
@@ -63,10 +63,10 @@ def _body_5k(maker: _Quantized, folded: FoldedNpr5k) -> str:
     return x
 
 
-def _body_64k(maker: _Quantized, folded: FoldedNpr64k) -> str:
+def _body_64k(maker: _Quantized, folded: FoldedNpr64k, tile_px: int) -> str:
     if folded.local:
         pixels = maker.centred(maker.node("Cast", ["tiles"], "pixels", to=TensorProto.FLOAT))
-        root = maker.root_of_contrast(pixels)
+        root = maker.root_of_contrast(pixels, tile_px)
         x = maker.relu(GraphMaker.conv(maker, "first", maker.beside(pixels, root), folded.first))
         x, name = maker.node("Div", [maker.mean_of_cells(x, "first_pooled"), root], "first_even"), "first_even"
     else:

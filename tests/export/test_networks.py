@@ -16,11 +16,12 @@ from semscan.engine.backends.onnxruntime import OnnxRuntimeBackend
 from semscan.engine.bundle import load_bundle
 from semscan.engine.errors import UsageError
 from semscan.export.fold import by_differences, by_phases, fold, mean_of_phases, polyphase
-from semscan.export.graph import build_graph
+from semscan.export.graph import _BAND, _SHRUNK, _bands, build_graph
 from semscan.export.quantize import _balance_kernels, build_int8_graph
 from semscan.export.reference import SHIFT, reference_evidence, reference_logits, trial_tiles
 from semscan.export.variants import export_fp16, export_int8, folded_of
 from semscan.export.verify import verify
+from semscan.training.nets.npr64k import BOX_CELLS
 from semscan.training.nets.registry import build_network
 
 FAMILY = ("npr64k", "npr64k_lcn", "npr64k_lcn_one_sided", "npr_teacher")
@@ -238,3 +239,23 @@ def test_contrasts_fit_into_half_precision():
     found = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f16"}).infer_new_request({"tiles": stark})
     expected = reference_evidence(folded, stark).mean((1, 2))
     np.testing.assert_allclose(found["logit"], expected, atol=2e-2)
+
+
+def test_the_box_of_the_contrast_is_a_mean_even_in_half_precision():
+    """Runtimes that take half precision for everything round its constants, and that must not shift every contrast."""
+    bands, pixels = _bands(6)
+    rng = np.random.default_rng(0)
+    squares = rng.uniform(0, 500, (12, 12))
+    found = bands @ squares @ bands.T / (_BAND**2 * pixels)
+    expected = F.avg_pool2d(torch.from_numpy(squares)[None], 2)
+    for size, pad in (((BOX_CELLS, 1), (3, 0)), ((1, BOX_CELLS), (0, 3))):
+        expected = F.avg_pool2d(expected, size, 1, pad, count_include_pad=False)
+    np.testing.assert_allclose(found, expected[0], rtol=1e-12)
+    bands, pixels = _bands(62)
+    assert (bands.astype(np.float16) == bands).all()
+    shares = 0.5 / (_BAND**2 * pixels)
+    deviation = np.abs(shares.astype(np.float16) / shares - 1)
+    assert deviation[31, 31] < 3e-5
+    assert deviation.max() < 1.5e-4
+    most = (255 / _SHRUNK) ** 2 * 2
+    assert (bands @ np.full((124, 124), most) @ bands.T).max() < 1000
