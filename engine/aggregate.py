@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from semscan.engine.calibration import Calibration, Stratum, Tail
 from semscan.engine.records import PanelRecord, ReferenceRecord, RegionRecord
 from semscan.engine.region import find_region, highest_score
-from semscan.engine.remade import replace
 
 STANDS_OUT = 0.1
 """A region is reported if it stands out more than in all but this share of genuine panels."""

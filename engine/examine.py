@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from semscan.engine.candidates import (
@@ -37,7 +38,6 @@ from semscan.engine.pdf.stitch import NotOneFigureError
 from semscan.engine.pdf.wire import Done, Found, Message, Named, Noted, Opened, Task
 from semscan.engine.raster import Raster
 from semscan.engine.records import NoticeRecord, PanelRecord
-from semscan.engine.remade import replace
 from semscan.engine.stats import Stopwatch
 
 _DEPENDS_ON_PLACE = frozenset({Reason.PAGE_SCAN, Reason.UNCERTAIN_KIND})

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from semscan.engine.aggregate import Waiting
 from semscan.engine.calibration import Calibration
 from semscan.engine.document import Document
 from semscan.engine.pdf import wire
 from semscan.engine.records import DocumentRecord, NoticeRecord, PanelRecord
-from semscan.engine.remade import replace
 from semscan.engine.siblings import compare
 from semscan.engine.tally import document_record
 

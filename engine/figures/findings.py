@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from semscan.engine.pdf.affine import Rect
 from semscan.engine.pdf.letters import MOST_PANELS
 from semscan.engine.pdf.wire import Found, Whole
 from semscan.engine.records import ImageRecord, PanelRecord
-from semscan.engine.remade import replace
 
 _RECORD_BYTES = 2048
 _NEARLY_SEM, _JUST_SEM = 0.99, 1.0
@@ -66,7 +65,7 @@ class Finding:
         kind = self.record.kind
         if kind is None:
             return self
-        words = {"caption": said.caption, "text": said.text}
+        words: dict[str, Any] = {"caption": said.caption, "text": said.text}
         like_sem = self.margin * said.odds >= 1
         if self.margin and like_sem and self.if_sem is not None and said.odds > 1:
             found = self.if_sem.record

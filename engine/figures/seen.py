@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from semscan.engine.geometry import Box, pixels_of
 from semscan.engine.raster import VIEW_SHRINK, Colours, Raster
 from semscan.engine.records import PanelRecord
-from semscan.engine.remade import replace
 
 _JPEG_BLOCK_PX = 8
 _TOUCH_PX = 0.05

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +23,6 @@ from semscan.engine.options import SMALLEST_PANEL_PX
 from semscan.engine.pdf.wire import Task
 from semscan.engine.raster import Colours, Raster
 from semscan.engine.records import ImageRecord, KindRecord, PanelRecord
-from semscan.engine.remade import replace
 from semscan.engine.smoothness import smoothness
 from semscan.engine.stats import Stopwatch
 from semscan.engine.tiles import panel_tiles, placed_tiles

@@ -14,8 +14,6 @@ from math import hypot
 from operator import attrgetter, contains
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
-from semscan.engine.remade import maker
-
 Type = TypeVar("Type")
 
 LARGEST = 2**53
@@ -44,7 +42,7 @@ class Packing(Generic[Type]):
         names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
         hints = get_type_hints(cls)
         declared = [_Declared(hints[name]) for name in names]
-        self._cls, self._make = cls, maker(cls)
+        self._cls = cls
         self._values: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
         self._kinds = [one.kinds for one in declared]
         self._parts = [(at, packing(one.part)) for at, one in enumerate(declared) if one.part is not None]
@@ -85,7 +83,7 @@ class Packing(Generic[Type]):
         for at, items in self._tuples:
             if values[at] is not None:
                 values[at] = items.unpack(values[at])
-        return self._make(*values)
+        return self._cls(*values)
 
     def _checked(self, shape: tuple[type[Any], ...]) -> list[int]:
         """Where the numbers are in values of these types, which must be those of a record."""
