@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from semscan.engine.errors import ImageUnusable, Reason
 from semscan.engine.jpegfacts import jpeg_facts
-from semscan.engine.luminance import to_luminance
+from semscan.engine.luminance import grey_in_place, to_luminance
 from semscan.engine.provenance import read_cues
 from semscan.engine.raster import VIEW_SHRINK, Colours, Raster
 from semscan.engine.records import CueRecord
@@ -87,8 +87,11 @@ def decode_jpeg(data: bytes, max_pixels: int, digest: str) -> Raster:
         raise ImageUnusable(Reason.UNSUPPORTED_CODEC, f"a JPEG with {facts.precision_bits} bits per sample")
     with open_image(data, ("JPEG", "MPO"), max_pixels) as image:
         image.draft("L", image.size)
+        grey = grey_in_place(image)
+        under = image.im if grey is not None else None
         load_pixels(image)
-        grey = to_luminance(image)
+        if grey is None or image.im is not under:  # otherwise it was decoded into other memory
+            grey = to_luminance(image)
     return Raster(
         grey=grey,
         encoding="jpeg",
@@ -191,7 +194,7 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def colour_view(image: Image.Image, shrink: int = VIEW_SHRINK) -> NDArray[np.uint8]:
-    """An RGB view of a decoded image, by block means if it is smaller: uint8 [ceil(H / shrink), ceil(W / shrink), 3]."""
+    """An RGB view of a decoded image, by block means if smaller: uint8 [ceil(H / shrink), ceil(W / shrink), 3]."""
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or image.has_transparency_data:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
@@ -224,6 +227,7 @@ class KeptView:
     whole: Colours | None = None
 
     def __call__(self, shrink: int = VIEW_SHRINK) -> NDArray[np.uint8]:
+        """See :class:`semscan.engine.raster.Colours`; raises ``ValueError`` where only the small view was kept."""
         if shrink == VIEW_SHRINK:
             return self.view.copy()
         if self.whole is None:

@@ -70,6 +70,24 @@ def to_luminance(image: Image.Image) -> NDArray[np.uint8]:
     raise ImageUnusable(Reason.UNSUPPORTED_CODEC, f"pixels of mode {image.mode} have no defined grey")
 
 
+def grey_in_place(image: Image.Image) -> NDArray[np.uint8] | None:
+    """Let an image of mode ``L`` that is opened but not decoded yet be decoded straight into an array.
+
+    That saves Pillow's own memory for it and a copy, a fifteenth of the time that a JPEG takes.
+
+    Args:
+        image: a JPEG, drafted to grey.
+
+    Returns:
+        uint8 [H, W], which holds the pixels once the image is loaded; ``None`` where that cannot be had.
+    """
+    if image.mode != "L" or image.has_transparency_data or not min(image.size) or not _is_shared():
+        return None
+    pixels = np.empty(image.size[::-1], np.uint8)
+    image.im = _lying_over(pixels).im
+    return pixels
+
+
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     """The pixels of an image of mode ``L``.
 

@@ -1,5 +1,7 @@
 """The rules of grey, one by one."""
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from PIL import Image
 
 from semscan.engine import luminance
 from semscan.engine.errors import ImageUnusable
-from semscan.engine.luminance import over_white, read_luminance, reduce_depth, to_luminance
+from semscan.engine.luminance import grey_in_place, over_white, read_luminance, reduce_depth, to_luminance
 
 GREY = micrograph()
 COLOUR = colour_micrograph()
@@ -53,6 +55,29 @@ def test_pixels_are_the_same_where_pillow_does_not_lie_over_arrays(shape, monkey
     over = to_luminance(Image.fromarray(pixels))
     monkeypatch.setattr(luminance, "_is_shared", lambda: False)
     assert np.array_equal(over, pixels) and np.array_equal(to_luminance(Image.fromarray(pixels)), pixels)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (9, 7), (61, 67), (61, 67, 3)])
+def test_a_jpeg_is_decoded_straight_into_its_array(shape, monkeypatch):
+    held = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, shape, np.uint8)).save(held, "JPEG", progressive=True)
+    image = Image.open(held)
+    image.draft("L", image.size)
+    grey = grey_in_place(image)
+    image.load()
+    assert np.array_equal(grey, to_luminance(image))
+    grey[:] = 3
+    assert (np.asarray(image) == 3).all()
+    monkeypatch.setattr(luminance, "_is_shared", lambda: False)
+    assert np.array_equal(read_luminance(held.getvalue()), to_luminance(Image.open(held)))
+
+
+def test_only_grey_is_decoded_in_place():
+    held = io.BytesIO()
+    Image.new("CMYK", (9, 9)).save(held, "JPEG")
+    image = Image.open(held)
+    image.draft("L", image.size)
+    assert grey_in_place(image) is None
 
 
 @pytest.mark.parametrize("factor", [1, 4, 16, 64, 256, 257])
