@@ -22,7 +22,7 @@ LEFT_ON_ONE_SIDE, LEFT_ON_BOTH_SIDES = 0.75, 0.45
 """What share of the blocks beside a gutter must have left its level, on one side, or else on either."""
 _SMALLEST_GUTTER_PX = 2
 _SMALLEST_NOISY_PX, _NOISY_RANGE, _NOISY_DEVIATION = 4, 24, 4.0
-_MOST_NOISY = 3
+_MOST_NOISY = 8
 _CANDIDATE_MARGIN = 40
 _BLACKEST = 20
 _LEVEL_CHANGE = 12
@@ -47,19 +47,20 @@ def flat_by_samples(
     """Runs of lines most of which are flat by their samples, unless all up to an end of the region are nearly so."""
     if int(np.minimum.reduce(spread)) > _CANDIDATE_MARGIN:  # nearly always
         return []
-    even = (spread <= _NOISY_RANGE) | (lowest >= 255 - _CANDIDATE_MARGIN)
-    ends = SHORTEST_SLAB_PX // 2
-    inside = even[ends - 1 : 1 - ends]
-    if not inside.any() or inside.all():
+    calm = spread <= _NOISY_RANGE
+    even = (calm | (lowest >= 255 - _CANDIDATE_MARGIN)).tobytes()
+    ends = SHORTEST_SLAB_PX // 2 - 1
+    inside = ends, len(even) - ends
+    first, last = even.find(0, *inside), even.rfind(0, *inside)
+    if first < 0 or 1 not in even[first:last]:
         return []
-    strictly = is_flat(lowest, highest)
-    flat = even & (strictly | (spread <= _NOISY_RANGE))
-    flat[: ends - 1 + int(inside.argmin())] = False
-    flat[len(flat) - (ends - 1) - int(inside[::-1].argmin()) :] = False
+    flat = calm | (lowest >= WHITEST_FLAT)
+    flat[:first] = flat[last:] = False
     return [
         (start, end)
         for start, end in bridged_runs(flat)
-        if end - start >= _SMALLEST_NOISY_PX or np.count_nonzero(strictly[start:end]) >= _SMALLEST_GUTTER_PX
+        if end - start >= _SMALLEST_NOISY_PX
+        or np.count_nonzero(is_flat(lowest[start:end], highest[start:end])) >= _SMALLEST_GUTTER_PX
     ]
 
 
@@ -79,8 +80,8 @@ def flat_gutters(
         lowest, highest, looked_at & ((lowest >= WHITEST_FLAT) | (spread <= FLAT_RANGE))
     ):
         level = (int(lowest[first]) + int(highest[first])) // 2
-        white = int(lowest[first:last].min()) >= WHITEST_FLAT
-        paper = white and int(spread[first:last].min()) <= FLAT_RANGE
+        white = int(np.minimum.reduce(lowest[first:last])) >= WHITEST_FLAT
+        paper = white and int(np.minimum.reduce(spread[first:last])) <= FLAT_RANGE
         if paper or _ends_at_once(region, first, last, level):
             found.append(Gutter(first, last, 255 if white else level))
     noisy = [

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from semscan.engine.figures.flat import FLAT_RANGE, WHITEST_FLAT
 from semscan.engine.geometry import Box
 
-_SCRAP_PX = 32
+_SCRAP_PX = 64
 _RINGING_PX = 8
 _MOST_RINGING = 80
 _WHITE_GROUND = 246
-_FEWEST_LINES, _PIXELS_AT_ONCE = 16, 1 << 16
+_FEWEST_LINES, _PIXELS_AT_ONCE, _MORE = 16, 1 << 13, 8
 _EDGE_RANGE = 60
 _RINGING_DEVIATION = 4.0
 _GROUND_HALF_WIDTH = 25
@@ -46,7 +46,7 @@ def trim_margins(grey: NDArray[np.uint8], box: Box, grounds: tuple[int, ...] | N
 
 
 def _trim_scrap(part: NDArray[np.uint8], box: Box, grounds: tuple[int, ...]) -> Box | None:
-    """The same for a part that is too small for a panel, all its pixels at once and without a look at ringing."""
+    """The same for a part too small to be cut again, all its pixels at once and without a look at ringing."""
     ends = []
     for axis in (1, 0):
         lines = part if axis else part.T
@@ -78,7 +78,7 @@ def _first(lines: NDArray[np.uint8], grounds: tuple[int, ...] | None) -> int:
         at = int(content.argmax())
         if content[at]:
             return done + at + _ringing(lines, done + at, ground)
-        done += some
+        done, some = done + some, _MORE * some
     return len(lines)
 
 

@@ -38,6 +38,7 @@ _LEAST_COVER_ON_OTHER_PAPER = 0.7
 _TINIEST_PX = 8
 _NARROWEST_MARGIN_PX = 4
 _AS_LONG = 0.97
+_LEAST_TO_CUT_PX = 128
 
 
 class Split(NamedTuple):
@@ -118,7 +119,8 @@ class _Cutter:
 
     def split(self, box: Box, grounds: tuple[int, ...], depth: int, known: _Known) -> list[Box]:
         """Panels of one region; ``grounds`` are the grey levels of the gutters around it."""
-        if box.short_side < 2 * SMALLEST_SIDE_PX or depth == _DEEPEST:
+        too_small = box.short_side < 2 * SMALLEST_SIDE_PX or max(box.width, box.height) < _LEAST_TO_CUT_PX
+        if too_small or depth == _DEEPEST:
             return self._leaf(box, grounds)
         rows, columns = self._samples.rows(box), self._samples.columns(box)
         both = (

@@ -22,6 +22,8 @@ from semscan.engine.figures.lines import MOST_IN_COMMON, Lines, block_means, equ
 _SMALLEST_PIECE_PX = (88, 128)
 # Without gutters around a region and with them. Of the lines that reach these scores 1 or 2 % have less of a peak.
 _LEAST_PEAK = (2.1, 2.6)
+# Nearly all of this peak is a leap past what a change of size blurs.
+_LEAST_RISE = 0.7
 _MOST_CANDIDATES = 7
 _LEAP_PX = 4
 _PIXELS_READ = 480
@@ -70,7 +72,7 @@ def find_seams(lines: Lines, *, parted: bool = False, parallel: bool = False) ->
     smallest = _SMALLEST_PIECE_PX[parallel]
     if count < 2 * smallest or samples < _SEGMENTS:
         return []
-    candidates = _candidates(lines.thin[:: max(1, samples // _SAMPLES_READ)], smallest, _LEAST_PEAK[parted])
+    candidates = _candidates(lines.thin[:: max(1, samples // _SAMPLES_READ)], _LEAST_PEAK[parted])
     if not len(candidates):
         return []
     least = _LEAST_SCORE[parted]
@@ -81,26 +83,26 @@ def find_seams(lines: Lines, *, parted: bool = False, parallel: bool = False) ->
     for i in np.argsort(-scores):
         if scores[i] < least:
             break
-        if all(abs(int(candidates[i]) - seam.at) >= smallest for seam in kept):
-            kept.append(Seam(int(candidates[i]), float(scores[i])))
+        at = int(candidates[i])
+        if smallest <= at <= count - smallest and all(abs(at - seam.at) >= smallest for seam in kept):
+            kept.append(Seam(at, float(scores[i])))
     return sorted(kept)
 
 
-def _candidates(thin: NDArray[np.uint8], smallest: int, least_peak: float) -> NDArray[np.intp]:
+def _candidates(thin: NDArray[np.uint8], least_peak: float) -> NDArray[np.intp]:
     """The few lines at which the samples change most, compared with the lines around."""
-    samples, count = thin.shape
-    ground = np.float32(_LEAST_DIFFERENCE * samples)
-    step = _distance(thin, 1) + ground  # step[i]: from line i to i + 1, the sharp measure
     half = thin >> 1
     two = half[:, :-1] + half[:, 1:]
-    leap = (
-        _distance(two, _LEAP_PX) + ground
-    )  # leap[i]: from lines i, i + 1 to i + 4, i + 5, past what a change of size blurs
-    # Candidate y is the seam between lines y - 1 and y; it needs leap[y - 9] to leap[y + 3].
-    first, last = smallest, count - smallest + 1
-    across, before, behind = leap[first - 3 : last - 3], leap[first - 8 : last - 8], leap[first + 2 : last + 2]
+    # From lines i, i + 1 to i + 4, i + 5, past what a change of size blurs.
+    leap = _difference(two[:, :-_LEAP_PX], two[:, _LEAP_PX:])
+    # Candidate y is the seam between lines y - 1 and y; it needs leap[y - 8] to leap[y + 2].
+    first, last = _SMALLEST_PIECE_PX[0], thin.shape[1] - _SMALLEST_PIECE_PX[0] + 1
+    peak = leap[first - 3 : last - 3] / (leap[first - 8 : last - 8] + leap[first + 2 : last + 2])
+    if float(np.maximum.reduce(peak)) < _LEAST_RISE * least_peak / 2:
+        return np.empty(0, np.intp)
+    step = _difference(thin[:, :-1], thin[:, 1:])  # step[i]: from line i to i + 1, the sharp measure
     sharp, rival = step[first - 1 : last - 1], np.maximum(step[first - 5 : last - 5], step[first + 3 : last + 3])
-    peak = across / (before + behind) * np.sqrt(sharp / rival) * 2
+    peak *= 2 * np.sqrt(sharp / rival)
     high = (peak >= least_peak).nonzero()[0]
     if len(high) > 1:
         padded = np.zeros(len(peak) + 4)
@@ -112,12 +114,13 @@ def _candidates(thin: NDArray[np.uint8], smallest: int, least_peak: float) -> ND
     return np.asarray(high + first)
 
 
-def _distance(lines: NDArray[np.uint8], lag: int) -> NDArray[np.float32]:
-    """Sum of absolute differences between each line and the one ``lag`` lines on; lines are columns."""
-    upper, lower = lines[:, :-lag], lines[:, lag:]
-    change = np.maximum(upper, lower)
-    change -= np.minimum(upper, lower)
-    return np.asarray(np.ones(len(lines), np.float32) @ change.astype(np.float32))
+def _difference(lines: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Mean absolute difference between lines and others, and a little; lines are columns."""
+    change = np.maximum(lines, others)
+    change -= np.minimum(lines, others)
+    mean = equal_shares(len(lines)) @ change.astype(np.float32)
+    mean += _LEAST_DIFFERENCE
+    return np.asarray(mean)
 
 
 def line_scores(lines: Lines, at: NDArray[np.intp], *, least: float) -> NDArray[np.float64]:
