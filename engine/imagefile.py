@@ -199,7 +199,7 @@ def colour_view(image: Image.Image, shrink: int = VIEW_SHRINK) -> NDArray[np.uin
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, layered)
-    image = image.convert("RGB")
+    image = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
     return np.array(image.reduce(shrink) if shrink > 1 else image)
 
 

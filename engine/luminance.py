@@ -66,7 +66,8 @@ def to_luminance(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode == "1":
         return _pixels(image.convert("L"))
     if image.mode in ("P", "RGB", "RGBX", "CMYK", "HSV"):
-        return _pixels(image.convert("RGB").convert("L"))
+        colour = image if image.mode == "RGB" else image.convert("RGB")  # which would copy it
+        return _pixels(colour.convert("L"))
     raise ImageUnusable(Reason.UNSUPPORTED_CODEC, f"pixels of mode {image.mode} have no defined grey")
 
 

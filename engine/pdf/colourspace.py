@@ -186,7 +186,11 @@ def _through_palette(indices: NDArray[Any], palette: Image.Image, decode: list[f
         indices = np.rint(decode[0] + indices * ((decode[1] - decode[0]) / top))
     indices = np.clip(indices, 0, palette.width - 1).astype(np.uint8)
     colours = np.asarray(palette)[0]
-    return _image_of(colours[indices], palette.mode)
+    if palette.mode != "RGB":
+        return _image_of(colours[indices], palette.mode)
+    image = _image_of(indices, "P")  # several times as fast as NumPy's looking up of three numbers
+    image.putpalette(colours.tobytes())
+    return image.convert("RGB")
 
 
 def _image_of(pixels: NDArray[np.uint8], mode: str) -> Image.Image:
