@@ -82,8 +82,9 @@ def find_runtimes(
     model = load_bundle(str(own))
     for runtime, precision in CPU:
         try:
-            infer = open_backend(model, choose("cpu", runtime, precision)).infer
-            runtimes.found[f"{runtime} {precision}"] = Runner(lambda size, infer=infer: infer)
+            opened = cache(partial(_open_for, model, choose("cpu", runtime, precision), Way()))
+            opened(CPU_BATCH)
+            runtimes.found[f"{runtime} {precision}"] = Runner(lambda size, opened=opened: opened(size).infer)
         except SemscanError as error:
             runtimes.not_measured(f"{runtime} {precision}", error.message)
     for runtime, precision in CUDA:

@@ -106,8 +106,9 @@ def test_no_device_no_memory_no_such_device(monkeypatch):
     with pytest.raises(OutOfDeviceMemory, match="out of memory"):
         Cuda(0, Device(memory_bytes=10)).device_memory(11)
     monkeypatch.setattr(cudart, "LIBRARIES", ("libno-such-cudart.so",))
-    with pytest.raises(DeviceError, match="not installed"):
+    with pytest.raises(DeviceError, match="not installed") as refusal:
         Cuda(0)
+    assert "'semscan[gpu]'" in refusal.value.remedy and "'semscan[tensorrt]'" in refusal.value.remedy
 
 
 @pytest.mark.parametrize(
