@@ -27,7 +27,7 @@ from semscan.engine.records import DocumentRecord, RunRecord
 from semscan.engine.sinks.jsonl import encode
 from semscan.engine.stats import ScanStats
 
-WORKER_STAGES = ("open", "place", "decode", "split", "gate", "tile")
+WORKER_STAGES = ("open", "place", "decode", "split", "gate", "letters", "tile")
 STAGES = (*WORKER_STAGES, "infer", "write")
 
 

@@ -28,7 +28,7 @@ from semscan.engine.examine import Examiner
 from semscan.engine.options import SMALLEST_PANEL_PX, ScanOptions
 from semscan.engine.pdf.wire import Found, Message, Named, Task
 
-STAGES = ("place", "decode", "split", "gate", "tile")
+STAGES = ("place", "decode", "split", "gate", "letters", "tile")
 CLEAN = ("text_", "negative_", "decoy_")
 """Names of papers in which nothing is to be assessed as SEM."""
 WORDS = """\
@@ -86,14 +86,14 @@ def examine(folder: Path, papers: Sequence[Paper]) -> list[Examined]:
                 elif isinstance(message, Named):
                     result.named = message
 
-            last = examiner.examine(_task(folder / paper.name, options), listen)
+            last = examiner.examine(task_of(folder / paper.name, options), listen)
             result.images, result.figures, result.cpu_s = last.images, last.figures, dict(last.seconds)
             result.megapixels = sum(sizes.values())
             done.append(result)
     return done
 
 
-def _task(path: Path, options: ScanOptions) -> Task:
+def task_of(path: Path, options: ScanOptions) -> Task:
     return Task(
         path=path.name,
         media_type="application/pdf",

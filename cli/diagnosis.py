@@ -177,14 +177,19 @@ def other_runtimes(bundle: Bundle, chosen: Choice) -> list[str]:
 
 
 def _look_at_gate(found: Diagnosis) -> None:
-    from semscan.engine.figures.kind import NAME, KindGate
+    """Whether what tells panels apart and what reads their letters can be opened."""
+    from semscan.engine.figures import kind, lettering
 
-    try:
-        KindGate.load().open()
-        found.facts["gate"] = f"{NAME} ok"
-    except SemscanError as problem:
-        found.facts["gate"] = f"{NAME} cannot be used"
-        found.problems.append(problem)
+    for what, name, model in (
+        ("gate", kind.NAME, kind.KindGate.load()),
+        ("letters", lettering.NAME, lettering.LetterReader.load()),
+    ):
+        try:
+            model.open()
+            found.facts[what] = f"{name} ok"
+        except SemscanError as problem:
+            found.facts[what] = f"{name} cannot be used"
+            found.problems.append(problem)
 
 
 def _version(name: str) -> str | None:

@@ -26,6 +26,7 @@ from semscan.engine.candidates import (
 from semscan.engine.errors import DocumentUnusable, ImageUnusable, NoticeCode, Reason
 from semscan.engine.figures.findings import Finding, Place
 from semscan.engine.figures.kind import KindGate
+from semscan.engine.figures.lettering import LetterReader
 from semscan.engine.figures.memory import ImageMemory, Remembered
 from semscan.engine.figures.seen import WHOLE, Seen, in_image
 from semscan.engine.figures.survey import Survey
@@ -48,7 +49,7 @@ class Examiner:
     """Examines documents one after the other; loads what all of them need once."""
 
     def __init__(self) -> None:
-        self._gate = KindGate.load()
+        self._gate, self._reader = KindGate.load(), LetterReader.load()
         self._memory = ImageMemory()
 
     def examine(self, task: Task, emit: Callable[[Message], None]) -> Done:
@@ -65,15 +66,17 @@ class Examiner:
             DocumentUnusable: the document as a whole cannot be examined.
             MemoryError: it needs more memory than the worker may use.
         """
-        return _Examination(task, emit, self._gate, self._memory).run()
+        return _Examination(task, emit, (self._gate, self._reader), self._memory).run()
 
 
 class _Examination:
-    def __init__(self, task: Task, emit: Callable[[Message], None], gate: KindGate, memory: ImageMemory) -> None:
+    def __init__(
+        self, task: Task, emit: Callable[[Message], None], models: tuple[KindGate, LetterReader], memory: ImageMemory
+    ) -> None:
         self._task = task
         self._emit = emit
         self._watch = Stopwatch()
-        self._survey = Survey(task, gate, self._watch)
+        self._survey = Survey(task, *models, self._watch)
         self._memory = memory
         self._rules = _rules(task)
         self._seen: dict[str, list[PanelRecord]] = {}
@@ -197,8 +200,8 @@ class _Examination:
         twins = self._seen.get(name)
         if not twins or not any(twin.reason in _DEPENDS_ON_PLACE for twin in twins):
             return twins
-        letters = _letters(place, twins, _boxes(place, twins))
-        return None if place.differs(twins, letters) else twins
+        letters = place.lettered_again(twins, _boxes(place, twins))
+        return None if place.differs(twins, [letter for letter, _ in letters]) else twins
 
     def _examine_apart(self, image: Image) -> None:
         for part in image.apart():
@@ -251,7 +254,8 @@ class _Examination:
 
     def _report_again(self, place: Place, twins: list[PanelRecord]) -> None:
         boxes = _boxes(place, twins)
-        for twin, box, letter in zip(twins, boxes, _letters(place, twins, boxes), strict=True):
+        letters = place.lettered_again(twins, boxes)
+        for twin, box, (letter, by) in zip(twins, boxes, letters, strict=True):
             _, slash, index = twin.panel_id.partition("/")
             record = replace(
                 place.record,
@@ -262,6 +266,7 @@ class _Examination:
                 of=twin.of,
                 duplicate_of=twin.panel_id,
                 panel=letter,
+                panel_by=by,
                 bbox_pt=box or place.record.bbox_pt,
             )
             self._skip(record, Reason.DUPLICATE_OF, f"the same image as panel {twin.panel_id}")
@@ -270,13 +275,6 @@ class _Examination:
 def _boxes(place: Place, twins: list[PanelRecord]) -> list[Rect | None]:
     """Where panels that were told before lie on this page, in points."""
     return [place.box_on_page(Box(*seen.bbox_px), *seen.px) if (seen := twin.image) else None for twin in twins]
-
-
-def _letters(place: Place, twins: list[PanelRecord], boxes: list[Rect | None]) -> list[str | None]:
-    """Their letters here; as at their first place, tiny parts have none."""
-    large = [not _is_tiny(twin) for twin in twins]
-    letters = iter(place.lettered([box for box, is_large in zip(boxes, large, strict=True) if is_large]))
-    return [next(letters) if is_large else None for is_large in large]
 
 
 def _is_figure(panels: list[PanelRecord]) -> bool:

@@ -7,14 +7,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.errors import ModelError
+
 _GRAPH, _METADATA_PROPS = 7, 14  # of ModelProto
 _INITIALIZER = 5  # of GraphProto
 _DIMS, _DATA_TYPE, _NAME, _RAW_DATA = 1, 2, 8, 9  # of TensorProto
-_FLOAT = 1
+_TYPES = {1: "<f4", 10: "<f2"}
+
+
+def read_model(path: Path) -> tuple[dict[str, str], dict[str, NDArray[np.float32]]]:
+    """Metadata and constants of a file that belongs to the package.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    try:
+        data = path.read_bytes()
+        return metadata(data), constants(data)
+    except OSError as error:
+        raise ModelError(f"the model {path} cannot be read: {error.strerror}", "reinstall semscan") from error
+    except (ValueError, IndexError) as error:
+        raise ModelError(f"{path} is not a whole ONNX file", "reinstall semscan") from error
 
 
 def metadata(model: bytes) -> dict[str, str]:
@@ -30,7 +48,7 @@ def metadata(model: bytes) -> dict[str, str]:
 
 
 def constants(model: bytes) -> dict[str, NDArray[np.float32]]:
-    """The float32 constants of its graph, by name.
+    """The constants of its graph in single or half precision, by name.
 
     Raises:
         ValueError, IndexError: it is cut off or malformed.
@@ -46,7 +64,7 @@ def constants(model: bytes) -> dict[str, NDArray[np.float32]]:
 
 
 def _tensor(message: bytes) -> tuple[str, NDArray[np.float32] | None]:
-    """Name and values of a ``TensorProto``; ``None`` where they are no float32 numbers."""
+    """Name and values of a ``TensorProto``; ``None`` where they are neither float32 nor float16."""
     name, raw, kind, shape = "", b"", 0, []
     for number, value in _fields(message):
         if number == _DIMS and isinstance(value, int):
@@ -57,9 +75,10 @@ def _tensor(message: bytes) -> tuple[str, NDArray[np.float32] | None]:
             name = value.decode()
         elif number == _RAW_DATA and isinstance(value, bytes):
             raw = value
-    if kind != _FLOAT or len(raw) != 4 * math.prod(shape):
+    form = np.dtype(_TYPES.get(kind, "V0"))
+    if kind not in _TYPES or len(raw) != form.itemsize * math.prod(shape):
         return name, None
-    return name, np.frombuffer(raw, "<f4").reshape(shape)
+    return name, np.frombuffer(raw, form).reshape(shape).astype(np.float32, copy=False)
 
 
 def _parts(message: bytes) -> Iterator[tuple[int, bytes]]:

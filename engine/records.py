@@ -194,7 +194,8 @@ class PanelRecord:
 
     ``tail`` is the share of genuine reference panels of the same stratum that score at least as high, with
     ``tail_ci95``; ``level`` is ``none``, ``note`` or ``look``. A panel that was not assessed carries ``reason`` and
-    ``detail`` instead. ``index`` and ``of`` give its place in reading order among the panels of its image.
+    ``detail`` instead. ``index`` and ``of`` give its place in reading order among the panels of its image; ``panel`` is
+    its letter, read from the text of the page or from the image: ``panel_by`` is ``text`` or ``pixels``.
 
     ``smoothness`` is that of an assessed panel. ``siblings`` needs four more panels of the document that are stored
     alike; ``region`` is given where one part stands out more than in nine of ten genuine panels, by models that were
@@ -228,6 +229,7 @@ class PanelRecord:
     smoothness: float | None = None
     siblings: SiblingRecord | None = None
     region: RegionRecord | None = None
+    panel_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The trial of burnt-in letters believes a series, and nothing less."""
+"""The measurement of letters in pixels: what counts as right, wrong or neither, and how sure the share of wrong is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
+
+from semscan.engine.records import PanelRecord
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,38 +25,70 @@ def trial(monkeypatch):
         sys.modules.pop(name)
 
 
-def panels(letters: str, *, right: bool = False, points: int = 40) -> list[np.ndarray]:
-    """Noise of middle greys with a white letter in an upper corner; a space stands for none."""
-    made = []
-    for seed, letter in enumerate(letters):
-        noise = np.random.default_rng(seed).normal(120, 20, (260, 300))
-        image = Image.fromarray(np.clip(noise, 70, 185).astype(np.uint8))
-        pen, font = ImageDraw.Draw(image), ImageFont.load_default(points)
-        pen.text((290 if right else 10, 6), letter, fill=255, font=font, anchor="ra" if right else "la")
-        made.append(np.asarray(image))
-    return made
+class Pictures:
+    """A source of pictures without data: coarse noise."""
+
+    def __init__(self, data):
+        pass
+
+    def picture(self, rng, kind, width, height):
+        coarse = rng.normal(rng.uniform(90, 150), 20, (height // 4 + 1, width // 4 + 1))
+        grey = Image.fromarray(np.clip(coarse, 40, 200).astype(np.uint8)).resize((width, height))
+        return np.repeat(np.asarray(grey)[..., None], 3, axis=2)
 
 
-@pytest.mark.parametrize("right", (False, True))
-@pytest.mark.parametrize("letters", ("abcd", "ABCDEF"))
-def test_a_series_in_one_corner_is_read(trial, letters, right):
-    assert trial.read_letters(panels(letters, right=right)) == list(letters.lower())
+def reads(monkeypatch, trial, letters_of):
+    """Let the reader say what a function says of the number of panels."""
+    monkeypatch.setattr(trial.LetterReader, "read", lambda reader, grey, panels: letters_of(len(panels)))
+    monkeypatch.setattr(trial, "SharedPictures", Pictures)
 
 
-def test_what_was_not_seen_is_not_guessed(trial):
-    assert trial.read_letters(panels("ab de")) == ["a", "b", None, "d", "e"]
+def test_nothing_read_is_neither_right_nor_wrong(trial, monkeypatch):
+    reads(monkeypatch, trial, lambda count: (None,) * count)
+    result = trial.composed(ROOT, range(60_000, 60_002))
+    assert (result.total("right"), result.total("wrong")) == (0, 0)
+    assert result.total("of") > 0 and result.panels > 0 and len(result.figures) == 2
 
 
-@pytest.mark.parametrize("letters", ("    ", "ab", "dcba", "bcde", "aaaa", "ab  ", "a  d f", "   def"))
-def test_less_than_a_series_is_nothing(trial, letters):
-    assert set(trial.read_letters(panels(letters))) == {None}
+def test_letters_that_are_not_there_are_wrong(trial, monkeypatch):
+    reads(monkeypatch, trial, lambda count: ("z",) * count)
+    result = trial.composed(ROOT, range(60_000, 60_002))
+    assert result.total("right") == 0 and result.total("wrong") == result.panels
 
 
-def test_letters_beyond_the_alphabet_are_not_read(trial):
-    assert set(trial.read_letters(panels("a" * 25))) == {None}
+def test_letters_of_composed_figures_are_read(trial, monkeypatch):
+    """Not a measurement: that letters and truth are in one order."""
+    monkeypatch.setattr(trial, "SharedPictures", Pictures)
+    result = trial.composed(ROOT, range(60_000, 60_005))
+    assert result.total("right") >= 0.4 * result.total("of") > 5 and result.total("wrong") <= 1
+
+
+def test_panels_of_papers_are_judged_one_by_one(trial):
+    from benchmarks.real_truth import Truth
+
+    boxes = [(100.0 * i, 0.0, 100.0 * i + 90, 90.0) for i in range(5)]
+    truth = [Truth(1, "Fig. 1", panel, "sem", box) for panel, box in zip(("A", "b", "c", None), boxes, strict=False)]
+    said = (("a", "pixels"), ("x", "pixels"), ("c", "text"), ("d", "pixels"), ("e", "pixels"))
+    members = [
+        PanelRecord(f"p/{i}", "d", "assessed", page=1, panel=letter, panel_by=by, bbox_pt=box)
+        for i, ((letter, by), box) in enumerate(zip(said, boxes, strict=True), 1)
+    ]
+    result = trial.Reading()
+    figure = trial._judged(members, truth, result)
+    assert (figure.right, figure.wrong, figure.of, result.elsewhere) == (1, 2, 2, 1)
+
+
+def test_the_bound_counts_figures_and_not_letters(trial):
+    one = [trial.Figure(right=10, wrong=0, of=10)] * 59
+    assert trial.most_wrong(one) == pytest.approx(0.0495, abs=1e-3)
+    assert trial.most_wrong([]) == 1.0
+    together = trial.most_wrong([*one, trial.Figure(right=0, wrong=10, of=10)])
+    apart = trial.most_wrong([trial.Figure(right=9, wrong=1, of=10)] * 10 + one[10:])
+    assert together > apart > 10 / 600
 
 
 def test_the_page_says_how_many_were_wrong(trial):
-    readings = {"composed": trial.Reading(right=90, wrong=1, of=200, cpu_s=0.5, figures=50)}
+    figures = [trial.Figure(right=90, wrong=0, of=150), trial.Figure(of=50)]
+    readings = {"composed": trial.Reading(figures, cpu_s=0.1, panels=200, elsewhere=3)}
     page = trial.markdown(readings, {"command": "python x"})
-    assert "| composed, 50 | 200 | 90 (45 %) | 1 | 5.1 % | 0 | 10.0 |" in page
+    assert "| composed, 2 | 1 | 200 | 90 (45 %) | 0 | 95.0 % | 3 | 0.50 |" in page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from semscan.engine.pdf.affine import Rect
 from semscan.engine.pdf.letters import MOST_PANELS
 from semscan.engine.pdf.wire import Found, Whole
 from semscan.engine.records import ImageRecord, PanelRecord
+
+Lettered: TypeAlias = tuple[str | None, str | None]
+"""The letter of a panel, and whether it is from ``text`` or ``pixels``."""
 
 _RECORD_BYTES = 2048
 _NEARLY_SEM, _JUST_SEM = 0.99, 1.0
@@ -152,7 +155,7 @@ class Place:
             token: names the image, see :class:`Found`.
             paper: whether the image is bright like a page.
         """
-        letter = self._letter(finding, finding.record.image) if finding.record.image is not None else None
+        letter, by = self._letter(finding, finding.record.image) if finding.record.image is not None else (None, None)
         if self.words is not None:
             index = finding.record.index or 0
             finding = finding.told(self._said(letter, index, finding.among, finding.margin))
@@ -163,7 +166,7 @@ class Place:
         if image is not None:
             drawn["bbox_pt"] = self.box_on_page(Box(*image.bbox_px), *image.px)
             drawn["image"] = self._here(image)
-            drawn["panel"] = letter
+            drawn["panel"], drawn["panel_by"] = letter, by
         record = replace(
             self.record,
             panel_id=f"{self.record.panel_id}/{seen.index}",
@@ -195,21 +198,43 @@ class Place:
         record = replace(self.record, status="", of=panels, image=here, bbox_pt=self.box_on_page(seen, *image.px))
         return Whole(record, pixels)
 
-    def lettered(self, boxes: Sequence[Rect | None]) -> tuple[str | None, ...]:
-        """The letters of all panels of the image, from their boxes in page points."""
+    def lettered_again(self, twins: Sequence[PanelRecord], boxes: Sequence[Rect | None]) -> list[Lettered]:
+        """The letters of panels that were told before, here.
+
+        Args:
+            twins: what was told of them there; tiny parts have no letter here either.
+            boxes: where they lie on this page, in points.
+        """
+        large = [twin.kind is None or twin.kind.label != "tiny" for twin in twins]
+        printed = iter(self._printed([box for box, is_large in zip(boxes, large, strict=True) if is_large]))
+        found = [next(printed) if is_large else None for is_large in large]
+        seen = [twin.panel if twin.panel_by == "pixels" else None for twin in twins]
+        return _best(found, seen)
+
+    def _printed(self, boxes: Sequence[Rect | None]) -> tuple[str | None, ...]:
+        """The letters that the text of the page gives all panels of the image, from their boxes in page points."""
         known = tuple(box for box in boxes if box is not None)
         if self.letters is None or len(known) < len(boxes):
             return (None,) * len(boxes)
         return self.letters(known)
 
-    def _letter(self, finding: Finding, image: ImageRecord) -> str | None:
-        index = finding.record.index
+    def _letter(self, finding: Finding, image: ImageRecord) -> Lettered:
+        index, seen = finding.record.index, finding.record.panel
         if self.letters is None or index is None or not 0 < index <= len(finding.among) <= MOST_PANELS:
-            return None  # told before boxes are moved, which every panel does with those of all others
+            # Told before boxes are moved, which every panel does with those of all others.
+            return seen, None if seen is None else "pixels"
         # The boxes are those of the part of the image that is seen, the panel's own is in the whole image.
         own, here = finding.among[index - 1], image.bbox_px
         moved = (box.shifted(here[0] - own.x0, here[1] - own.y0) for box in finding.among)
-        return self.lettered([self.box_on_page(box, *image.px) for box in moved])[index - 1]
+        printed = self._printed([self.box_on_page(box, *image.px) for box in moved])
+        return _best(printed, [seen] * len(printed))[index - 1]
 
     def _here(self, image: ImageRecord) -> ImageRecord:
         return replace(image, source=self.source, object=self.object, ppi=self.ppi(*image.px), parts=self.parts)
+
+
+def _best(printed: Sequence[str | None], seen: Sequence[str | None]) -> list[Lettered]:
+    """The letters of an image's panels: as the text of the page has them, where it has any; else as the pixels do."""
+    if any(printed):
+        return [(letter, letter and "text") for letter in printed]
+    return [(letter, letter and "pixels") for letter in seen]

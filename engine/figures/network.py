@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.errors import ModelError
-from semscan.engine.onnxfile import constants, metadata
+from semscan.engine.onnxfile import read_model
 
 _PARTS = ("mean", "scale", "hidden_weight", "hidden_bias", "out_weight", "out_bias")
 _LIMIT = "limit1"
@@ -35,13 +35,7 @@ class GateNetwork:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            data = path.read_bytes()
-            self.metadata, held = metadata(data), constants(data)
-        except OSError as error:
-            raise ModelError(f"the model {path} cannot be read: {error.strerror}", "reinstall semscan") from error
-        except (ValueError, IndexError) as error:
-            raise ModelError(f"{path} is not a whole ONNX file", "reinstall semscan") from error
+        self.metadata, held = read_model(path)
         try:
             networks = next(n for n in count() if f"net{n}_{_PARTS[0]}" not in held)
             stacked = (np.stack([held[f"net{n}_{part}"] for n in range(networks)]) for part in _PARTS)

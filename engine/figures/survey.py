@@ -14,6 +14,7 @@ from semscan.engine.errors import Reason
 from semscan.engine.figures.databar import trim_data_bar
 from semscan.engine.figures.findings import Finding
 from semscan.engine.figures.kind import Kind, KindGate
+from semscan.engine.figures.lettering import LetterReader
 from semscan.engine.figures.overlays import find_overlays
 from semscan.engine.figures.panels import split_figure
 from semscan.engine.figures.quality import is_coloured, quality_of
@@ -30,6 +31,9 @@ from semscan.engine.tiles import panel_tiles, placed_tiles
 SMALLEST_FIGURE_PX = 48
 """Images with a shorter side than this are rules, bullets and icons; they are counted as ``tiny``."""
 
+_LETTERED = frozenset({"sem", "uncertain", "tem"})
+"""Letters are read where one of the panels is of these kinds: of other images nobody cites a panel here."""
+
 _MARGIN_OF_SMALL = 0.5
 """The gate was made and measured on panels of 128 px and more: of smaller ones it alone does not say that they are SEM.
 """
@@ -42,15 +46,17 @@ class Survey:
     Attributes:
         task: the rules.
         gate: says what a panel is.
+        reader: says what letters panels bear in their pixels.
         watch: counts the time.
     """
 
     task: Task
     gate: KindGate
+    reader: LetterReader
     watch: Stopwatch
 
     def panels(self, raster: Raster, covered: tuple[Box, ...] = (), *, may_settle: bool = False) -> Iterator[Finding]:
-        """Every panel of an image in reading order, each as soon as it is found.
+        """Every panel of an image in reading order, each as soon as it is judged.
 
         Args:
             raster: the image.
@@ -68,8 +74,15 @@ class Survey:
             boxes, scraps = split_figure(raster.grey)
         colour = _Colour(raster.load_colour)
         of = len(boxes) + len(scraps)
-        for index, box in enumerate(boxes, 1):
-            found = self._panel(_describe(raster, box, index, of), raster, box, colour, covered, may_settle)
+        with self.watch.stage("gate"):
+            kinds = [self._kind(raster, box, colour) for box in boxes]
+        letters: tuple[str | None, ...] = (None,) * len(boxes)
+        if len(boxes) > 1 and any(kind.label in _LETTERED for kind in kinds):
+            with self.watch.stage("letters"):
+                letters = self.reader.read(raster.grey, boxes)
+        for index, (box, kind, letter) in enumerate(zip(boxes, kinds, letters, strict=True), 1):
+            record = replace(_describe(raster, box, index, of), panel=letter, panel_by="pixels" if letter else None)
+            found = self._panel(record, kind, raster, box, colour, covered, may_settle)
             yield replace(found, among=tuple(boxes))
         for index, box in enumerate(scraps, len(boxes) + 1):
             record = replace(_describe(raster, box, index, of), kind=KindRecord("tiny", 1.0))
@@ -86,14 +99,13 @@ class Survey:
     def _panel(
         self,
         record: PanelRecord,
+        kind: Kind,
         raster: Raster,
         box: Box,
         colour: _Colour,
         covered: tuple[Box, ...],
         may_settle: bool,
     ) -> Finding:
-        with self.watch.stage("gate"):
-            kind = self._kind(raster, box, colour)
         if kind.label == "sem" and box.short_side < SMALLEST_PANEL_PX:
             kind = replace(kind, label="uncertain", margin=_MARGIN_OF_SMALL)
         told = KindRecord(kind.label, round(kind.p, 4))

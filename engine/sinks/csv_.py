@@ -106,6 +106,7 @@ def panel_cells(panel: PanelRecord, path: str | None) -> dict[str, Cell]:
         "kind_caption": " ".join(kind.caption) or None if kind else None,
         "kind_text": " ".join(kind.text) or None if kind else None,
         "earlier_jpeg_q": quality.earlier_jpeg_q if quality else None,
+        "panel_by": panel.panel_by,
     }
 
 

@@ -225,7 +225,8 @@ def test_verify_reports_the_deviation_or_fails(installed, capsys):
 
 def test_doctor_names_the_gate(installed, capsys):
     assert main(["doctor", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["gate"] == "kind-1 ok"
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["gate"], facts["letters"]) == ("kind-1 ok", "letters-1 ok")
 
 
 def test_doctor_finds_a_gate_that_cannot_be_read(installed, capsys, monkeypatch, tmp_path):

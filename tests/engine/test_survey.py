@@ -9,6 +9,7 @@ import pytest
 
 from semscan.engine.errors import Reason
 from semscan.engine.figures.kind import Kind
+from semscan.engine.figures.lettering import LetterReader
 from semscan.engine.figures.survey import Survey
 from semscan.engine.geometry import Box
 from semscan.engine.pdf.wire import Task
@@ -37,7 +38,8 @@ def texture(height, width, seed=0):
 
 def surveyed(grey, covered=(), task=TASK, gate=None, **changes):
     raster = Raster(grey, **({"encoding": "png", "components": 1, "bits": 8, "sha256": "0" * 64} | changes))
-    return list(Survey(task, gate or Everything(), Stopwatch()).panels(raster, covered))
+    survey = Survey(task, gate or Everything(), LetterReader.load(), Stopwatch())
+    return list(survey.panels(raster, covered))
 
 
 def test_tiles_keep_off_what_is_drawn_over_the_image():
