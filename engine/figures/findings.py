@@ -60,8 +60,10 @@ class Finding:
 
     def changed(self, change: Callable[[PanelRecord], PanelRecord]) -> Finding:
         """The same with another record, whatever a caption says."""
-        also = None if self.if_sem is None else self.if_sem.changed(change)
-        return replace(self, record=change(self.record), if_sem=also)
+        record, also = change(self.record), None if self.if_sem is None else self.if_sem.changed(change)
+        if record is self.record and also is self.if_sem:  # nearly always: all of the image is seen
+            return self
+        return replace(self, record=record, if_sem=also)
 
     def told(self, said: Said) -> Finding:
         """What it is where words are said about it."""
@@ -78,6 +80,8 @@ class Finding:
             kind = replace(kind, label="uncertain", by=said.by, **words)
             detail = f"like an SEM micrograph, but {said.why}"
             return self.refused(replace(self.record, kind=kind), Reason.UNCERTAIN_KIND, detail)
+        if not any(words.values()):
+            return self
         return replace(self, record=replace(self.record, kind=replace(kind, **words)))
 
     def refused(self, record: PanelRecord, reason: Reason, detail: str) -> Finding:
