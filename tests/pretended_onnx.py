@@ -53,6 +53,8 @@ class Pretended:
             def __init__(self, path, options, providers, enable_fallback):
                 assert not enable_fallback  # or it would go on elsewhere, and print so
                 assert options.get_session_config_entry("session.disable_cpu_ep_fallback") == "1"
+                asked = any(name in providers[0][1] for name in (*GRAPHS, "prefer_nhwc"))
+                assert options.log_severity_level == (4 if asked else 3)  # a refused way is no error of the run
                 super().__init__(machine, path, providers[0])
 
         def opens(path, options=None, providers=None, **named):

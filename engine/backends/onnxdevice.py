@@ -161,6 +161,8 @@ def open_on_device(
         )
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find, where records may be printed
         runtime.preload_dlls()  # CUDA and cuDNN from pip's packages
+    if way.words:
+        options.log_severity_level = 4  # what it refuses is said by us; its log would look as if the run had failed
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     if provider == CUDA:
