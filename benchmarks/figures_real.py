@@ -34,9 +34,10 @@ CLEAN = ("text_", "negative_", "decoy_")
 WORDS = """\
 Where the gate is in doubt words decide: a panel of `uncertain` kind becomes `sem` if they speak of SEM only, and a
 panel taken for SEM becomes `uncertain` if they speak of other methods only. They multiply, or divide, the odds of SEM:
-the caption by 10; the caption for the letter that a panel has by its place by 5; sentences of the text that refer to
-the figure by 5; a paper that nowhere speaks of SEM divides them by 10. The first of these that speaks decides. A panel
-below 128 px, for which the gate was not made, is `sem` by words only.
+the caption by 10; the caption for the letter that a panel has by its place by 5, or by 10 if two letters that were read
+on other panels confirm the places; sentences of the text that refer to the figure by 5; a paper that nowhere speaks of
+SEM divides them by 10. The first of these that speaks decides. A panel below 128 px, for which the gate was not made,
+is `sem` by words only.
 
 What was known of these papers when: the rule for captions and its 10 were fixed before it was tried on them. Then their
 captions were read beside the methods found in them; that added a spelling of powder diffraction, X-ray phase contrast,
@@ -46,8 +47,10 @@ had been taken for SEM (34 of 47 were right), but without a look at what the pap
 before the first try, which gave 34 of 38. Then captions of six figures were read. Of that came that a letter which
 begins a sentence of a caption is not of the sentence before (one segmentation less), and that rows and columns have
 letters in regular grids only (no SEM panel depends on it). Later corrections, of bare letters and of where sentences
-end, came from captions and sentences of other papers and changed no panel here. So numbers with words are somewhat
-optimistic. The gate was fitted on these papers, so it is in doubt less often than elsewhere.
+end, came from captions and sentences of other papers and changed no panel here. That letters confirm places was added
+when one panel stood beside another whose letter had been read (one SEM panel more; that letter gave another). So
+numbers with words are somewhat optimistic. The gate was fitted on these papers, so it is in doubt less often than
+elsewhere.
 
 What words changed, by annotated kind:"""
 REPEATS = 2000

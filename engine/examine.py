@@ -24,7 +24,7 @@ from semscan.engine.candidates import (
     read_document,
 )
 from semscan.engine.errors import DocumentUnusable, ImageUnusable, NoticeCode, Reason
-from semscan.engine.figures.findings import Finding, Place
+from semscan.engine.figures.findings import Finding, Place, is_tiny
 from semscan.engine.figures.kind import KindGate
 from semscan.engine.figures.lettering import LetterReader
 from semscan.engine.figures.memory import ImageMemory, Remembered
@@ -278,11 +278,7 @@ def _boxes(place: Place, twins: list[PanelRecord]) -> list[Rect | None]:
 
 
 def _is_figure(panels: list[PanelRecord]) -> bool:
-    return any(panel.kind and not _is_tiny(panel) for panel in panels)
-
-
-def _is_tiny(panel: PanelRecord) -> bool:
-    return panel.kind is not None and panel.kind.label == "tiny"
+    return any(panel.kind and not is_tiny(panel) for panel in panels)
 
 
 def _rules(task: Task) -> str | None:

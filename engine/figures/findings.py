@@ -37,6 +37,7 @@ class Finding:
         tiles: uint8 [n, 1, T, T] to be scored, or ``None``.
         pixels: uint8 [h, w] or [h, w, 3], the panel itself if the task asks for it.
         among: boxes of all panels of its image, in reading order, if known.
+        read: the letters that these bear in their pixels, as far as they can be read; empty if none was looked for.
         places: origins of the tiles in pixels from the top left of the panel.
         margin: how open its kind is to words, see :class:`semscan.engine.figures.kind.Kind`.
         if_sem: what it is where words make SEM of it, if that makes a difference.
@@ -48,6 +49,7 @@ class Finding:
     tiles: NDArray[np.uint8] | None = None
     pixels: NDArray[np.uint8] | None = None
     among: tuple[Box, ...] = ()
+    read: tuple[str | None, ...] = ()
     places: tuple[tuple[int, int], ...] = ()
     margin: float = 0.0
     if_sem: Finding | None = None
@@ -130,25 +132,31 @@ class Place:
             twins: what was told of the panels there.
             letters: of the panels here, as far as they are known.
         """
-        large = tuple(twin.image.bbox_px for twin in twins if twin.image and twin.kind and twin.kind.label != "tiny")
-        return any(self._differs(twin, letter, large) for twin, letter in zip(twins, letters, strict=True))
+        both = zip(twins, letters, strict=True)
+        large = [(twin.image.bbox_px, letter) for twin, letter in both if twin.image and not is_tiny(twin)]
+        panels, read = tuple(box for box, _ in large), [letter for _, letter in large]
+        return any(self._differs(twin, letter, panels, read) for twin, letter in zip(twins, letters, strict=True))
 
-    def _differs(self, twin: PanelRecord, letter: str | None, panels: tuple[Rect, ...]) -> bool:
+    def _differs(
+        self, twin: PanelRecord, letter: str | None, panels: tuple[Rect, ...], read: Sequence[str | None]
+    ) -> bool:
         if twin.reason == Reason.PAGE_SCAN:
             return self.scan != "yes"  # what fills one page like a scan may be a figure on another
         if twin.reason != Reason.UNCERTAIN_KIND or twin.kind is None:
             return False
         by_words = twin.kind.by != "pixels"
-        odds = self._said(letter, twin.index or 0, panels, _JUST_SEM if by_words else _NEARLY_SEM).odds
+        odds = self._said(letter, twin.index or 0, panels, read, _JUST_SEM if by_words else _NEARLY_SEM).odds
         if by_words:
             return odds >= 1
         heard = frozenset(twin.kind.caption), frozenset(twin.kind.text)
         return odds > 1 and not any(caption_says(named, own=True) == "sem" for named in heard)
 
-    def _said(self, letter: str | None, index: int, panels: tuple[Rect, ...], margin: float) -> Said:
+    def _said(
+        self, letter: str | None, index: int, panels: tuple[Rect, ...], read: Sequence[str | None], margin: float
+    ) -> Said:
         if self.words is None:
             return Said()
-        said = self.words.of(letter, index - 1, panels)
+        said = self.words.of(letter, index - 1, panels, read)
         return self.words.beyond(said, letter, len(panels), margin) if margin and said.odds == 1 else said
 
     def found(self, finding: Finding, token: str | None = None, *, paper: bool = False) -> Found:
@@ -159,10 +167,11 @@ class Place:
             token: names the image, see :class:`Found`.
             paper: whether the image is bright like a page.
         """
-        letter, by = self._letter(finding, finding.record.image) if finding.record.image is not None else (None, None)
+        letters, index = self._letters(finding), finding.record.index or 0
+        letter, by = letters[index - 1] if 0 < index <= len(letters) else (None, None)
         if self.words is not None:
-            index = finding.record.index or 0
-            finding = finding.told(self._said(letter, index, finding.among, finding.margin))
+            read = [known for known, _ in letters]
+            finding = finding.told(self._said(letter, index, finding.among, read, finding.margin))
         if finding.tiles is not None and (self.scan == "yes" or (self.scan == "perhaps" and paper)):
             finding = finding.refused(finding.record, Reason.PAGE_SCAN, _SCANNED)
         seen, image = finding.record, finding.record.image
@@ -209,7 +218,7 @@ class Place:
             twins: what was told of them there; tiny parts have no letter here either.
             boxes: where they lie on this page, in points.
         """
-        large = [twin.kind is None or twin.kind.label != "tiny" for twin in twins]
+        large = [not is_tiny(twin) for twin in twins]
         printed = iter(self._printed([box for box, is_large in zip(boxes, large, strict=True) if is_large]))
         found = [next(printed) if is_large else None for is_large in large]
         seen = [twin.panel if twin.panel_by == "pixels" else None for twin in twins]
@@ -222,16 +231,16 @@ class Place:
             return (None,) * len(boxes)
         return self.letters(known)
 
-    def _letter(self, finding: Finding, image: ImageRecord) -> Lettered:
-        index, seen = finding.record.index, finding.record.panel
-        if self.letters is None or index is None or not 0 < index <= len(finding.among) <= MOST_PANELS:
+    def _letters(self, finding: Finding) -> list[Lettered]:
+        """The letters of all panels of a finding's image, as far as they are known here."""
+        image, index = finding.record.image, finding.record.index
+        if self.letters is None or not image or not index or not index <= len(finding.among) <= MOST_PANELS:
             # Told before boxes are moved, which every panel does with those of all others.
-            return seen, None if seen is None else "pixels"
+            return _best((), finding.read)
         # The boxes are those of the part of the image that is seen, the panel's own is in the whole image.
         own, here = finding.among[index - 1], image.bbox_px
         moved = (box.shifted(here[0] - own.x0, here[1] - own.y0) for box in finding.among)
-        printed = self._printed([self.box_on_page(box, *image.px) for box in moved])
-        return _best(printed, [seen] * len(printed))[index - 1]
+        return _best(self._printed([self.box_on_page(box, *image.px) for box in moved]), finding.read)
 
     def _here(self, image: ImageRecord) -> ImageRecord:
         return replace(image, source=self.source, object=self.object, ppi=self.ppi(*image.px), parts=self.parts)
@@ -242,3 +251,8 @@ def _best(printed: Sequence[str | None], seen: Sequence[str | None]) -> list[Let
     if any(printed):
         return [(letter, letter and "text") for letter in printed]
     return [(letter, letter and "pixels") for letter in seen]
+
+
+def is_tiny(panel: PanelRecord) -> bool:
+    """Whether it is too small for a panel: an icon, a rule, a leftover."""
+    return panel.kind is not None and panel.kind.label == "tiny"

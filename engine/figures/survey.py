@@ -76,14 +76,13 @@ class Survey:
         of = len(boxes) + len(scraps)
         with self.watch.stage("gate"):
             kinds = [self._kind(raster, box, colour) for box in boxes]
-        letters: tuple[str | None, ...] = (None,) * len(boxes)
+        letters: tuple[str | None, ...] = ()
         if len(boxes) > 1 and any(kind.label in _LETTERED for kind in kinds):
             with self.watch.stage("letters"):
                 letters = self.reader.read(raster.grey, boxes)
-        for index, (box, kind, letter) in enumerate(zip(boxes, kinds, letters, strict=True), 1):
-            record = replace(_describe(raster, box, index, of), panel=letter, panel_by="pixels" if letter else None)
-            found = self._panel(record, kind, raster, box, colour, covered, may_settle)
-            yield replace(found, among=tuple(boxes))
+        for index, (box, kind) in enumerate(zip(boxes, kinds, strict=True), 1):
+            found = self._panel(_describe(raster, box, index, of), kind, raster, box, colour, covered, may_settle)
+            yield replace(found, among=tuple(boxes), read=letters if any(letters) else ())
         for index, box in enumerate(scraps, len(boxes) + 1):
             record = replace(_describe(raster, box, index, of), kind=KindRecord("tiny", 1.0))
             yield _refused(record, Reason.TOO_SMALL, f"{box.width} x {box.height} px: too small for a panel")

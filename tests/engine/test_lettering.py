@@ -125,7 +125,7 @@ def surveyed(texts, label, reader):
 @pytest.mark.parametrize("label", ("sem", "uncertain", "tem"))
 def test_panels_are_called_by_the_letters_in_their_pixels(reader, label):
     findings = surveyed(["a", "b", "c", "d"], label, reader)
-    assert [(f.record.panel, f.record.panel_by) for f in findings] == [(letter, "pixels") for letter in "abcd"]
+    assert [finding.read for finding in findings] == [tuple("abcd")] * 4
 
 
 def test_plots_alone_are_not_read(reader):
@@ -133,7 +133,7 @@ def test_plots_alone_are_not_read(reader):
         def read(self, grey, panels):
             pytest.fail("read")
 
-    assert {finding.record.panel for finding in surveyed(["a", "b", "c", "d"], "graphic", Unused())} == {None}
+    assert {finding.read for finding in surveyed(["a", "b", "c", "d"], "graphic", Unused())} == {()}
 
 
 def found_panels(seen, printed):
@@ -150,12 +150,10 @@ def found_panels(seen, printed):
         letters=letters,
     )
     records = []
-    for index, (box, letter) in enumerate(zip(boxes, seen, strict=True), 1):
-        by = None if letter is None else "pixels"
-        kind = KindRecord("sem", 1.0)
-        own = replace(image, bbox_px=tuple(box))
-        record = PanelRecord("", "", "not_assessed", index=index, of=2, image=own, kind=kind, panel=letter, panel_by=by)
-        records.append(place.found(Finding(record, among=boxes)).record)
+    for index, box in enumerate(boxes, 1):
+        own, kind = replace(image, bbox_px=tuple(box)), KindRecord("sem", 1.0)
+        record = PanelRecord("", "", "not_assessed", index=index, of=2, image=own, kind=kind)
+        records.append(place.found(Finding(record, among=boxes, read=seen)).record)
     again = replace(place, letters=None).lettered_again(records, [tuple(map(float, box)) for box in boxes])
     return [(record.panel, record.panel_by) for record in records], again
 

@@ -10,14 +10,17 @@ from papers import DOUBT, DRAW, LIKELY, SHUT, SURE, Paper, look
 from semscan.engine.errors import Reason
 from semscan.engine.examine import Examiner
 from semscan.engine.figures.evidence import CAPTION_ODDS, ORDER_ODDS, SILENCE_ODDS, TEXT_ODDS, Said, Words
+from semscan.engine.figures.findings import Finding, Place
 from semscan.engine.figures.kind import Kind
 from semscan.engine.figures.survey import SMALLEST_FIGURE_PX
+from semscan.engine.geometry import Box
 from semscan.engine.pdf import pages, wire
 from semscan.engine.pdf.bodytext import Body, read_body
 from semscan.engine.pdf.methods import Methods, methods_named
 from semscan.engine.pdf.order import letters_in_order, turns_in_figures
 from semscan.engine.pdf.placements import Placer
 from semscan.engine.pdf.reader import PdfReader
+from semscan.engine.records import ImageRecord, KindRecord, PanelRecord
 
 PLAIN = "The samples were heated in air and then weighed again with great care by all of us. "
 ENOUGH = [PLAIN * 22] * 4
@@ -94,6 +97,25 @@ def test_the_caption_for_a_place_weighs_less():
 def test_letters_that_were_read_confirm_those_by_place_or_refute_them(read, odds):
     told = words("(a) TEM, (b) light micrograph, (c) FESEM")
     assert told.of(None, 5, tuple(grid(3, 2)), read).odds == odds
+
+
+@pytest.mark.parametrize(
+    ("read", "label"),
+    [
+        ((None,) * 6, "uncertain"),
+        (("a", None, None, "b", None, None), "sem"),
+        (("b", None, None, "a", None, None), "uncertain"),
+    ],
+)
+def test_letters_in_the_pixels_of_other_panels_count_for_those_without_one(read, label):
+    boxes = tuple(Box(100 * x, 100 * y, 100 * x + 90, 100 * y + 90) for y in range(2) for x in range(3))
+    image = ImageRecord("0" * 64, (300, 200), tuple(boxes[5]), "embedded", "png")
+    record = PanelRecord("", "", "not_assessed", index=6, of=6, image=image, kind=KindRecord("uncertain", 0.5))
+    settled = Finding(replace(record, status="assessed", kind=KindRecord("sem", 0.1)))
+    told = words("(a) TEM, (b) FESEM")
+    place = Place(record, "embedded", None, lambda w, h: None, lambda box, w, h: None, words=told)
+    found = place.found(Finding(record, among=boxes, read=read, margin=0.15, if_sem=settled)).record
+    assert (found.kind.label, found.panel) == (label, None)
 
 
 @pytest.mark.parametrize(
