@@ -157,7 +157,7 @@ class _Examination:
         try:
             with self._watch.stage("decode"):
                 stored = image.open()
-                name = self._name(stored.identity, image.seen, image.place.may_settle)
+                name = self._name(stored.identity, image.seen, image.place.most_odds)
                 known = self._memory.get(name) if name else None
                 found = known or self._decoded(image.key, stored)
                 del stored
@@ -221,7 +221,7 @@ class _Examination:
         size = 0
         part, covered, box = image.seen.of(raster)
         paper = image.place.scan != "no" and like_paper(part)
-        for seen in self._survey.panels(part, covered, may_settle=image.place.may_settle):
+        for seen in self._survey.panels(part, covered, most_odds=image.place.most_odds):
             finding = seen.changed(lambda record: in_image(record, box, raster.grey.shape[::-1]))
             panels.append(self._send(image.place.found(finding, name, paper=paper)))
             size += finding.size_bytes
@@ -235,11 +235,11 @@ class _Examination:
             self._memory.put(name, Remembered(content, tuple(kept), self._frames, like_paper(part)))
         return panels
 
-    def _name(self, identity: str | None, seen: Seen = WHOLE, may_settle: bool = False) -> str | None:
+    def _name(self, identity: str | None, seen: Seen = WHOLE, most_odds: float = 1.0) -> str | None:
         """What an image is remembered by under these rules, with what is seen and may be told of it, if at all."""
         if identity is None or self._rules is None:
             return None
-        return hashlib.sha256(f"{self._rules} {identity}{seen.key} {may_settle}".encode()).hexdigest()
+        return hashlib.sha256(f"{self._rules} {identity}{seen.key} {most_odds}".encode()).hexdigest()
 
     def _remembered(self, identity: str) -> Remembered | None:
         name = self._name(identity)

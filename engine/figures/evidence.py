@@ -74,10 +74,12 @@ class Words:
     pictures: int = 1
 
     @property
-    def may_settle(self) -> bool:
-        """Whether they may make SEM of a panel in doubt: known before the text is read, so that its tiles are cut."""
+    def most_odds(self) -> float:
+        """What they may be worth for SEM, 1 if nothing: known before the text is read, so that tiles are cut."""
         named = self.caption.all - _NO_PICTURES
-        return self.label is not None and (SEM in named or not named)
+        if self.label is None or (named and SEM not in named):
+            return 1.0
+        return CAPTION_ODDS if named else TEXT_ODDS
 
     def of(self, letter: str | None, index: int, panels: tuple[Rect, ...], read: Sequence[str | None] = ()) -> Said:
         """What is said of a panel by its caption.

@@ -121,9 +121,9 @@ class Place:
     words: Words | None = None
 
     @property
-    def may_settle(self) -> bool:
-        """Whether words may make SEM of a panel in doubt."""
-        return self.words is not None and self.words.may_settle
+    def most_odds(self) -> float:
+        """What words may be worth for SEM, at most."""
+        return 1.0 if self.words is None else self.words.most_odds
 
     def differs(self, twins: Sequence[PanelRecord], letters: Sequence[str | None]) -> bool:
         """Whether a panel that was refused where its image was drawn before may be assessed here.

@@ -55,14 +55,14 @@ class Survey:
     reader: LetterReader
     watch: Stopwatch
 
-    def panels(self, raster: Raster, covered: tuple[Box, ...] = (), *, may_settle: bool = False) -> Iterator[Finding]:
+    def panels(self, raster: Raster, covered: tuple[Box, ...] = (), *, most_odds: float = 1.0) -> Iterator[Finding]:
         """Every panel of an image in reading order, each as soon as it is judged.
 
         Args:
             raster: the image.
             covered: parts of it that something else is drawn over, in its pixels; no tile touches them. They belong
                 to one place where the image is drawn, so whoever remembers findings must tell such places apart.
-            may_settle: whether words may make SEM of a panel in doubt: then its tiles are cut, too. Likewise.
+            most_odds: what words may be worth for SEM; tiles of panels that they may make SEM are cut, too. Likewise.
         """
         height, width = raster.grey.shape
         whole = Box(0, 0, width, height)
@@ -81,7 +81,7 @@ class Survey:
             with self.watch.stage("letters"):
                 letters = self.reader.read(raster.grey, boxes)
         for index, (box, kind) in enumerate(zip(boxes, kinds, strict=True), 1):
-            found = self._panel(_describe(raster, box, index, of), kind, raster, box, colour, covered, may_settle)
+            found = self._panel(_describe(raster, box, index, of), kind, raster, box, colour, covered, most_odds)
             yield replace(found, among=tuple(boxes), read=letters if any(letters) else ())
         for index, box in enumerate(scraps, len(boxes) + 1):
             record = replace(_describe(raster, box, index, of), kind=KindRecord("tiny", 1.0))
@@ -103,7 +103,7 @@ class Survey:
         box: Box,
         colour: _Colour,
         covered: tuple[Box, ...],
-        may_settle: bool,
+        most_odds: float,
     ) -> Finding:
         if kind.label == "sem" and box.short_side < SMALLEST_PANEL_PX:
             kind = replace(kind, label="uncertain", margin=_MARGIN_OF_SMALL)
@@ -112,7 +112,7 @@ class Survey:
         if not kind.margin:
             return found
         found = replace(found, margin=kind.margin)
-        if kind.label == "sem" or not may_settle:
+        if kind.label == "sem" or kind.margin * most_odds < 1:
             return found
         told = KindRecord("sem", round(kind.p_sem, 4), "caption")
         by_caption = replace(kind, label="sem", p=kind.p_sem)

@@ -151,11 +151,11 @@ def test_a_silent_paper_speaks_against_sem_unless_a_sentence_speaks_first():
 
 
 @pytest.mark.parametrize(
-    ("caption", "label", "may"),
-    [("SEM and TEM", "Fig. 1", True), ("Powder, XRD", "Fig. 1", True), ("TEM", "Fig. 1", False), ("", None, False)],
+    ("caption", "label", "most"),
+    [("SEM and TEM", "Fig. 1", CAPTION_ODDS), ("XRD", "Fig. 1", TEXT_ODDS), ("TEM", "Fig. 1", 1), ("", None, 1)],
 )
-def test_tiles_of_panels_in_doubt_are_cut_where_words_may_settle_it(caption, label, may):
-    assert Words(label, methods_named(caption)).may_settle == may
+def test_tiles_of_panels_in_doubt_are_cut_where_words_may_settle_it(caption, label, most):
+    assert Words(label, methods_named(caption)).most_odds == most
 
 
 @pytest.mark.parametrize(
