@@ -20,8 +20,8 @@ from semscan.engine.figures.lines import MOST_IN_COMMON, Lines, block_means, equ
 # Where no gutters run along the lines and where some do. A part of a micrograph cut off by mistake can be scored no
 # more below 128 px, while panels that small are not assessed anyway.
 _SMALLEST_PIECE_PX = (88, 128)
-# Without gutters around a region and with them. Of the lines that score enough 1 or 2 % have less of a peak.
-_LEAST_PEAK = (1.7, 2.6)
+# Without gutters around a region and with them. Of the lines that score enough 2 or 5 % have less of a peak.
+_LEAST_PEAK = (1.7, 3.2)
 # Nearly all of this peak is a leap past what a change of size blurs.
 _LEAST_RISE = 0.7
 _MOST_CANDIDATES = 7
