@@ -26,13 +26,16 @@ class Slab(NamedTuple):
 def graphics(slabs: list[Slab]) -> list[Box]:
     """Parts of slabs without a picture: as they are if they look like graphics, else all slabs as one."""
     parts = [part for slab in slabs for part in slab.parts]
-    clear = all(slab.clear for slab in slabs[1:])
-    if not parts or (clear and (len(parts) == 1 or _are_graphics(parts))):
+    if not parts:
         return parts
-    if clear:  # letters before and behind are no part of a drawing
-        holding = [index for index, slab in enumerate(slabs) if slab.parts]
-        slabs = slabs[holding[0] : holding[-1] + 1]
-    return [_around([slab.box for slab in slabs])]
+    holding = [index for index, slab in enumerate(slabs) if slab.parts]
+    between = slabs[holding[0] : holding[-1] + 1]
+    if all(slab.clear for slab in between[1:]) and _are_graphics(parts):
+        return parts
+    if not all(slab.clear for slab in slabs[1:]):
+        return [_around([slab.box for slab in slabs])]
+    # Letters before and behind are no part of a drawing.
+    return parts if len(parts) == 1 else [_around([slab.box for slab in between])]
 
 
 def is_clear(line: NDArray[np.uint8]) -> bool:

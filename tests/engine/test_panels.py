@@ -12,6 +12,7 @@ from semscan.engine.figures.gutters import find_gutters
 from semscan.engine.figures.lines import Gutter, Samples, block_means, bridged_runs, lowest_and_highest, runs
 from semscan.engine.figures.margins import trim_margins
 from semscan.engine.figures.panels import split_figure, split_panels
+from semscan.engine.figures.parts import Slab, graphics
 from semscan.engine.figures.seams import find_seams
 from semscan.engine.geometry import Box
 
@@ -329,3 +330,13 @@ def test_balls_that_are_drawn_on_paper_stay_in_one_piece():
         ball = near < r
         figure[ball] = (230 - 150 * near[ball] / r + np.random.default_rng(r).normal(0, 4, ball.sum())).astype(np.uint8)
     assert_recovered(split_panels(figure), [Box(0, 0, 480, 480), Box(480, 10, 970, 464)], 0.9)
+
+
+def test_a_line_below_graphics_does_not_make_them_one():
+    above, below, rest = Box(0, 0, 300, 200), Box(0, 220, 300, 420), Box(0, 440, 300, 450)
+    slabs = [Slab(above, [above], True), Slab(below, [below], True), Slab(rest, [], False)]
+    assert graphics(slabs) == [above, below]
+    assert graphics([slabs[0], slabs[1]._replace(clear=False)]) == [Box(0, 0, 300, 420)]  # an axis crosses the gutter
+    assert graphics([slabs[0], slabs[2]]) == [Box(0, 0, 300, 450)]
+    assert graphics([slabs[0], slabs[2]._replace(clear=True)]) == [above]
+    assert graphics([slabs[2]]) == []
