@@ -67,15 +67,17 @@ def test_panels_of_papers_are_judged_one_by_one(trial):
     from benchmarks.real_truth import Truth
 
     boxes = [(100.0 * i, 0.0, 100.0 * i + 90, 90.0) for i in range(5)]
-    truth = [Truth(1, "Fig. 1", panel, "sem", box) for panel, box in zip(("A", "b", "c", None), boxes, strict=False)]
+    shown = (("A", "sem"), ("b", "tem"), ("c", "sem"), (None, "sem"))
+    truth = [Truth(1, "Fig. 1", panel, kind, box) for (panel, kind), box in zip(shown, boxes, strict=False)]
     said = (("a", "pixels"), ("x", "pixels"), ("c", "text"), ("d", "pixels"), ("e", "pixels"))
     members = [
         PanelRecord(f"p/{i}", "d", "assessed", page=1, panel=letter, panel_by=by, bbox_pt=box)
         for i, ((letter, by), box) in enumerate(zip(said, boxes, strict=True), 1)
     ]
-    result = trial.Reading()
-    figure = trial._judged(members, truth, result)
-    assert (figure.right, figure.wrong, figure.of, result.elsewhere) == (1, 2, 2, 1)
+    result, sem = trial.Reading(), trial.Reading()
+    trial._judge(members, truth, result, sem)
+    assert result.figures == [trial.Figure(right=1, wrong=2, of=2)] and result.elsewhere == 1
+    assert sem.figures == [trial.Figure(right=1, wrong=1, of=1)] and sem.elsewhere == 0
 
 
 def test_the_bound_counts_figures_and_not_letters(trial):
@@ -88,7 +90,14 @@ def test_the_bound_counts_figures_and_not_letters(trial):
 
 
 def test_the_page_says_how_many_were_wrong(trial):
-    figures = [trial.Figure(right=90, wrong=0, of=150), trial.Figure(of=50)]
+    figures = [trial.Figure(right=90, inexact=2, of=150), trial.Figure(of=50)]
     readings = {"composed": trial.Reading(figures, cpu_s=0.1, panels=200, elsewhere=3)}
-    page = trial.markdown(readings, {"command": "python x"})
-    assert "| composed, 2 | 1 | 200 | 90 (45 %) | 0 | 95.0 % | 3 | 0.50 |" in page
+    page = trial.markdown(readings, {"command": "python x", "revision": "abc"})
+    assert "| composed, 2 | 1 | 200 | 90 (45 %) | 2 | 0 | 95.0 % | 2.2 % | 3 | 0.50 |" in page
+
+
+def test_a_letter_on_two_panels_that_were_not_told_apart_is_inexact(trial):
+    whole, left = trial.Box(0, 0, 200, 100), trial.Box(0, 0, 90, 100)
+    assert trial._mostly_in(left, whole) and trial._mostly_in(whole, left)
+    assert not trial._mostly_in(trial.Box(150, 0, 300, 100), trial.Box(0, 0, 200, 100))
+    assert not trial._mostly_in(trial.Box(210, 0, 300, 100), whole)

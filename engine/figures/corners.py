@@ -73,16 +73,16 @@ class Shapes:
         )
 
 
-def find_shapes(grey: NDArray[np.uint8], boxes: Sequence[Box], corner: Corner, which: range | None = None) -> Shapes:
+def find_shapes(grey: NDArray[np.uint8], boxes: Sequence[Box], corner: Corner, which: Sequence[int] = ()) -> Shapes:
     """What may be a letter at one corner of every panel, or of some of them.
 
     Args:
         grey: uint8 [H, W], the stored image.
         boxes: its panels, in pixels.
         corner: where to look.
-        which: panels to look at; ``None`` for all.
+        which: panels to look at; none for all.
     """
-    chosen = range(len(boxes)) if which is None else which
+    chosen = np.array(which or range(len(boxes)), np.int64)
     windows = _windows(boxes, chosen, grey.shape, corner)
     wide_px, high_px = windows[:, 2] - windows[:, 0], windows[:, 3] - windows[:, 1]
     factors = np.maximum(np.maximum(wide_px, high_px) / _SHEET_PX, 1.0)
@@ -103,7 +103,7 @@ def find_shapes(grey: NDArray[np.uint8], boxes: Sequence[Box], corner: Corner, w
     keep = keep[(local[keep, 3] - local[keep, 1]) * factors[window_of[keep]] >= _SHORTEST_PX]
     window_of, local, dark = window_of[keep], local[keep], dark[keep]
     places = local * factors[window_of, None] + windows[window_of][:, [0, 1, 0, 1]]
-    return Shapes(window_of + chosen.start, places, dark, _glyphs(sheet, sizes, window_of, local, dark))
+    return Shapes(chosen[window_of], places, dark, _glyphs(sheet, sizes, window_of, local, dark))
 
 
 def _different(window: NDArray[np.int64], local: NDArray[np.int64], dark: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -115,13 +115,16 @@ def _different(window: NDArray[np.int64], local: NDArray[np.int64], dark: NDArra
     return np.unique(key, return_index=True)[1]
 
 
-def _windows(boxes: Sequence[Box], which: range, shape: tuple[int, ...], corner: Corner) -> NDArray[np.int64]:
+def _windows(
+    boxes: Sequence[Box], which: NDArray[np.int64], shape: tuple[int, ...], corner: Corner
+) -> NDArray[np.int64]:
     """Where the letters of panels may be, int64 [n, 4]: part of each, and of the room beside it that is no other's."""
-    held = np.array([boxes[index] for index in which], np.int64).reshape(-1, 4)
+    every = np.array(boxes, np.int64)
+    held = every[which]
     x0, y0, x1, y1 = held.T
     short = np.minimum(x1 - x0, y1 - y0)
     side = np.minimum(np.maximum(_WINDOW_SHARE * short, _LEAST_WINDOW_PX), _MOST_WINDOW_SHARE * short).astype(np.int64)
-    left, top, right, bottom = _room(held, np.array(boxes, np.int64), shape)
+    left, top, right, bottom = _room(held, every, shape)
     if corner is Corner.BELOW:
         middle = (x0 + x1) // 2
         return np.stack([np.maximum(middle - side, 0), y1, np.minimum(middle + side, shape[1]), y1 + bottom], axis=1)

@@ -1,7 +1,7 @@
 """Reads the panel letters that are part of an image: looks at one corner of all panels after the other.
 
 Nearly all letters stand at the top left, so the other corners are looked at only where nothing was read there; and of
-many panels only the first ones are, unless they bear something like a letter.
+many panels only a few are, unless they bear something like a letter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from semscan.engine.geometry import Box
 NAME = "letters-1"
 FORMAT = 1
 METADATA_KEY = "semscan_letters"
-_LOOKED_AT_FIRST, _PROMISING = 4, 0.4
+_FEW, _PROMISING = 5, 0.4
 _ENOUGH = 3
 
 
@@ -70,17 +70,17 @@ class LetterReader:
         best = Series((None,) * len(panels), 0.0)
         if not 1 < len(panels) <= MOST_PANELS:
             return best.letters
-        network = self.open()
+        network, count = self.open(), len(panels)
+        first = range(count) if count <= _FEW else (0, 1, 2, count // 2, count - 1)
+        others = [index for index in range(count) if index not in first]
         for corner in Corner:
-            first = range(min(_LOOKED_AT_FIRST, len(panels)))
             shapes = find_shapes(grey, panels, corner, first)
             said = network.probabilities(shapes.glyphs)
             if not (said[:, :-1] >= _PROMISING).any():
                 continue
-            if len(first) < len(panels):
-                others = find_shapes(grey, panels, corner, range(len(first), len(panels)))
-                shapes = shapes.with_others(others)
-                said = np.concatenate([said, network.probabilities(others.glyphs)])
+            if others:
+                more = find_shapes(grey, panels, corner, others)
+                shapes, said = shapes.with_others(more), np.concatenate([said, network.probabilities(more.glyphs)])
             found = read_series(panels, shapes, said)
             if found.score > best.score:
                 best = found

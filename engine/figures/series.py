@@ -33,7 +33,7 @@ _STRONG, _SURE = 0.75, 0.93
 _LEAST_SCORE, _LINKS, _LINKS_OF_OTHERS = 6.5, 2, 3
 _REPEATED = 3
 _CONTRADICTED = 0.34
-_FEW = 4
+_FEW, _LARGE = 4, 1.4
 _AROUND, _ASKED_BY, _DOUBTFUL = 2, 2, 0.3
 _ALIGNED = 0.3
 _OUTSHONE = 0.5
@@ -80,7 +80,7 @@ def read_series(panels: Sequence[Box], shapes: Shapes, said: NDArray[np.float32]
         return best
     known = _readings(len(panels), shapes, said)
     for order in _orders(panels):
-        found = _series(order, known, said)
+        found = _series([panels[index] for index in order], order, known, shapes, said)
         if found.score > best.score:
             best = found
     return best
@@ -126,13 +126,22 @@ def _readings(count: int, shapes: Shapes, said: NDArray[np.float32]) -> list[lis
     return [[one for one in found if plain[one[0]] < _REPEATED] for found in known]
 
 
-def _series(order: Sequence[int], known: Sequence[list[tuple[int, float, int]]], said: NDArray[np.float32]) -> Series:
+def _series(
+    panels: Sequence[Box],
+    order: Sequence[int],
+    known: Sequence[list[tuple[int, float, int]]],
+    shapes: Shapes,
+    said: NDArray[np.float32],
+) -> Series:
+    """The letters of panels that are sorted, where ``order`` says which of the image's panels each of them is."""
     nothing = Series((None,) * len(known), 0.0)
     readings = [_Reading(place, step, p, shape) for place, panel in enumerate(order) for step, p, shape in known[panel]]
     chain, score = _best_chain(readings)
     if not (_is_plain(chain, score, readings) or (len(known) <= _FEW and _is_pair(chain))):
         return nothing
-    kept = _confirmed(chain)
+    if _between_rows(chain, panels, shapes):
+        return nothing
+    kept = [reading for reading in _confirmed(chain) if not _holds_more(reading, chain, panels)]
     upper = _is_upper(kept, said)
     letters: list[str | None] = [None] * len(known)
     for reading in kept:
@@ -165,6 +174,24 @@ def _is_pair(chain: Sequence[_Reading]) -> bool:
     """Whether two panels, one after the other, plainly have the letters of their places."""
     sure = len(chain) == 2 and all(r.p >= _SURE and r.step == r.place for r in chain)
     return sure and chain[1].step - chain[0].step == 1
+
+
+def _between_rows(chain: Sequence[_Reading], panels: Sequence[Box], shapes: Shapes) -> bool:
+    """Whether letters stand beside the panels, where the next row has its own, and do not begin as their places do."""
+    beside = 0
+    for reading in chain:
+        x0, y0, x1, y1 = shapes.boxes[reading.shape].tolist()
+        box = panels[reading.place]
+        beside += not (box.x0 <= (x0 + x1) / 2 <= box.x1 and box.y0 <= (y0 + y1) / 2 <= box.y1)
+    return 2 * beside > len(chain) and chain[0].step != chain[0].place
+
+
+def _holds_more(reading: _Reading, chain: Sequence[_Reading], panels: Sequence[Box]) -> bool:
+    """Whether a panel seems to be two that were not told apart: it is large, and the letter after its own misses."""
+    after = [other for other in chain if other.place == reading.place + 1 and other.step > reading.step + 1]
+    area = panels[reading.place].width * panels[reading.place].height
+    middle = sorted(panel.width * panel.height for panel in panels)[len(panels) // 2]
+    return bool(after) and area >= _LARGE * middle
 
 
 def _best_chain(readings: Sequence[_Reading]) -> tuple[list[_Reading], float]:

@@ -16,22 +16,24 @@ ROW = [Box(300 * i, 0, 300 * i + 290, 280) for i in range(6)]
 GRID = [Box(300 * (i % 3), 300 * (i // 3), 300 * (i % 3) + 290, 300 * (i // 3) + 290) for i in range(6)]
 
 
-def readings(*panels):
+def readings(*found_in, panels=ROW, above=0):
     """Shapes and what is said of them, from a list of ``(letter, p)`` for each panel; the rest of p is no letter."""
-    owners = [index for index, found in enumerate(panels) for _ in found]
+    owners = [index for index, found in enumerate(found_in) for _ in found]
     said = np.zeros((len(owners), CLASSES), np.float32)
-    for row, (letter, p) in enumerate(one for found in panels for one in found):
+    for row, (letter, p) in enumerate(one for found in found_in for one in found):
         said[row, string.ascii_letters.index(letter)] = p
         said[row, -1] = 1 - p
     count = len(owners)
     nothing = np.zeros((count, GLYPH_PX, GLYPH_PX), np.uint8)
-    return Shapes(np.array(owners), np.zeros((count, 4)), np.zeros(count, np.bool_), nothing), said
+    boxes = np.array([(box.x0 + 5, box.y0 + 5 - above, box.x0 + 25, box.y0 + 25 - above) for box in panels], np.float64)
+    return Shapes(np.array(owners), boxes[owners], np.zeros(count, np.bool_), nothing), said
 
 
-def read(text, panels=None, p=0.99):
-    """What comes of one reading for each panel; a space stands for none."""
-    shapes, said = readings(*([(letter, p)] if letter != " " else [] for letter in text))
-    found = read_series((panels or ROW)[: len(text)], shapes, said)
+def read(text, panels=ROW, p=0.99, above=0):
+    """What comes of one reading for each panel, inside it or above it; a space stands for none."""
+    found_in = [[(letter, p)] if letter != " " else [] for letter in text]
+    shapes, said = readings(*found_in, panels=panels, above=above)
+    found = read_series(panels[: len(text)], shapes, said)
     return "".join(letter or " " for letter in found.letters)
 
 
@@ -79,6 +81,18 @@ def test_two_panels_need_to_be_sure():
     assert read("ab", p=0.9).strip() == "" and read("ab", p=0.95) == "ab"
 
 
+def test_letters_between_rows_are_those_of_the_row_where_the_series_begins():
+    """Above the second row they are its own; they are not those of a first row whose own letters were not seen."""
+    assert read("   def", GRID, above=30) == "   def" and read("defghi"[:6], GRID, above=30).strip() == ""
+    assert read("   abc", GRID, above=30).strip() == "" and read("   abc", GRID) == "   abc"
+
+
+def test_a_large_panel_whose_next_letter_is_missing_may_hold_two():
+    wide = [Box(0, 0, 200, 200), Box(210, 0, 610, 200), *(Box(x, 0, x + 200, 200) for x in (620, 830, 1040))]
+    assert read("abdef", wide) == "a def"
+    assert read("abcde", wide) == "abcde" and read("abdef") == "abdef"
+
+
 def test_case_is_that_of_the_series():
     """C and c are alike, so one of them may be said either way."""
     assert read("ABcDEF") == "ABCDEF"
@@ -86,7 +100,7 @@ def test_case_is_that_of_the_series():
 
 def test_too_many_panels_are_left_alone():
     many = [Box(10 * i, 0, 10 * i + 9, 9) for i in range(MOST_PANELS + 1)]
-    shapes, said = readings(*[[(letter, 1)] for letter in "abcdef"], *[[]] * (MOST_PANELS - 5))
+    shapes, said = readings(*[[(letter, 1)] for letter in "abcdef"], *[[]] * (MOST_PANELS - 5), panels=many)
     assert read_series(many[:-1], shapes, said).count == 6
     assert read_series(many, shapes, said).count == 0
 
