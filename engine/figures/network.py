@@ -1,7 +1,7 @@
 """The small networks of the SEM-or-not gate: read from their model file and computed with NumPy.
 
 Eight networks with one hidden layer on eighty numbers are thirty thousand multiplications. A runtime takes no less time
-for them, and a tenth of a worker's start and 20 MiB for itself; without one, panels can be told apart where no runtime
+for them, and a tenth of a worker's start and 28 MiB for itself; without one, panels can be told apart where no runtime
 is installed.
 """
 
