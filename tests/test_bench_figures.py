@@ -89,9 +89,9 @@ def test_most_panels_of_figures_from_noise_are_found(bench):
     judged = bench.figures.judge(bench.content.Textures(), range(100, 112))
     counts = bench.matching.total([item.counts(0.5) for item in judged])
     assert counts.recall > 0.85 and counts.precision > 0.85
-    page = bench.figures.markdown(judged, {"a": (1, 4)}, {"split": 1.0}, "noise", bench.figures.fingerprint())
+    page = bench.figures.markdown(judged, {"a": (1, 4)}, {"split": 1.0}, "noise", bench.figures.fingerprint(), 0.5)
     assert f"| all figures | 12 | {counts.true} |" in page
-    assert "1 of 4 (25.0 %): a 1 of 4" in page
+    assert "1 of 4 (25.0 %): a 1 of 4" in page and "0.5 processes wanted each core" in page
     assert bench.figures.contact_sheet(judged).width > 1000
 
 
