@@ -23,7 +23,7 @@ from semscan.engine.geometry import Box
 NAME = "letters-1"
 FORMAT = 1
 METADATA_KEY = "semscan_letters"
-_FEW, _PROMISING = 5, 0.4
+_PROMISING = 0.4
 _ENOUGH = 3
 
 
@@ -71,9 +71,10 @@ class LetterReader:
         if not 1 < len(panels) <= MOST_PANELS:
             return best.letters
         network, count = self.open(), len(panels)
-        first = range(count) if count <= _FEW else (0, 1, 2, count // 2, count - 1)
-        others = [index for index in range(count) if index not in first]
         for corner in Corner:
+            some = (0, 1, 2, count // 2, count - 1) if corner is Corner.TOP_LEFT else (0, 1, count - 1)
+            first = range(count) if count <= len(some) else some
+            others = [index for index in range(count) if index not in first]
             shapes = find_shapes(grey, panels, corner, first)
             said = network.probabilities(shapes.glyphs)
             if not (said[:, :-1] >= _PROMISING).any():
