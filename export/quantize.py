@@ -50,7 +50,7 @@ def build_int8_graph(folded: Folded, tile_px: int, tiles: NDArray[np.uint8]) -> 
 
 def _body_5k(maker: _Quantized, folded: FoldedNpr5k) -> str:
     x = maker.dequantize("tiles", "pixels", 1.0)
-    x = maker.conv_relu("first", x, folded.first, 1.0, sums=_balance_cells)
+    x = maker.relu(maker.conv("first", x, folded.first, 1.0, sums=_balance_cells))
     x, scale = maker.pool(x, "pooled", "first_relu")
     for index, (first, second, shortcut) in enumerate(folded.blocks):
         name = f"block{index}"
@@ -109,20 +109,19 @@ class _Quantized(GraphMaker):
         return self._round(source)
 
     def pool(self, source: str, name: str, before: str) -> tuple[str, float]:
-        """3 x 3 maxima with stride 2; a maximum needs no other step than what it is taken of."""
+        """3 x 3 maxima with stride 2, rounded afterwards: the same as rounded before, and faster."""
         self.scales[name] = self.scales[before]
         pooled = self.node("MaxPool", [source], name, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
         return self.requantize(pooled), self.scales[name]
 
     def conv_relu(self, name: str, source: str, conv: FoldedConv, scale: float, *, sums: _Balance | None = None) -> str:
         """A convolution in 8 bits, its ReLU, and the result in 8-bit steps; ``sums`` mends the rounded weights."""
-        return self.requantize(self.relu(self._conv(name, source, conv, scale, sums)))
+        return self.requantize(self.relu(self.conv(name, source, conv, scale, sums=sums)))
 
-    def conv(self, name: str, source: str, conv: FoldedConv, scale: float) -> str:  # type: ignore[override]
-        """A convolution in 8 bits; ``scale`` is the step of its input."""
-        return self._conv(name, source, conv, scale, None)
-
-    def _conv(self, name: str, source: str, conv: FoldedConv, scale: float, sums: _Balance | None) -> str:
+    def conv(  # type: ignore[override]
+        self, name: str, source: str, conv: FoldedConv, scale: float, *, sums: _Balance | None = None
+    ) -> str:
+        """A convolution in 8 bits; ``scale`` is the step of its input, ``sums`` mends the rounded weights."""
         weight, steps = _rounded(conv.weight, sums)
         bias_steps = (steps * scale).astype(np.float32)
         self.constant(f"{name}_weight", weight)

@@ -102,7 +102,7 @@ def test_eight_bits(model, bundle, textures, tmp_path):
 def test_ranges_follow_the_tiles(bundle, textures):
     def steps(tiles):
         graph = build_int8_graph(folded_of(bundle), 128, tiles).graph
-        return {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}["first_relu_scale"]
+        return {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}["pooled_scale"]
 
     flat = np.full_like(textures, 128)
     assert steps(textures) > 3 * steps(np.maximum(flat, textures // 8 + 112))
