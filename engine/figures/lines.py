@@ -17,6 +17,7 @@ from semscan.engine.geometry import Box
 
 _SAMPLES_ACROSS = 96
 _WIDEST_STEP_PX = 16
+_MANY_PX = 1 << 22
 _IGNORED_ENDS_SHARE = 0.015
 _IGNORED_ENDS_PX = 2
 _LENGTHS_KEPT = 256
@@ -74,7 +75,10 @@ class Samples:
     def __init__(self, grey: NDArray[np.uint8]) -> None:
         self.grey = grey
         self._step = max(1, min(_WIDEST_STEP_PX, min(grey.shape) // _SAMPLES_ACROSS))
-        self._rows = np.ascontiguousarray(grey[:, self._step // 2 :: self._step].T)
+        some = grey[:, self._step // 2 :: self._step]
+        if grey.size > _MANY_PX:  # turned at once, each pixel of a large picture is read past the cache
+            some = np.ascontiguousarray(some)
+        self._rows = np.ascontiguousarray(some.T)
         self._columns = np.ascontiguousarray(grey[self._step // 2 :: self._step])
 
     def rows(self, box: Box) -> Lines:
