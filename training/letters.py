@@ -42,7 +42,7 @@ Samples = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 def samples_of(picture: Lettered, corner: Corner) -> Samples:
     """Shapes at a corner, and what they are: the letter, or none; what is only part of the letter is left out."""
-    shapes = find_shapes(picture.grey, [picture.panel], corner)
+    (shapes,) = find_shapes(picture.grey, [picture.panel], (corner,))
     labels = np.full(len(shapes), NONE)
     if picture.letter is not None and len(shapes):
         overlap = _iou(shapes.boxes, picture.ink)

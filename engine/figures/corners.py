@@ -9,7 +9,7 @@ shown the shape with what stands beside it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -63,6 +63,10 @@ class Shapes:
     def __len__(self) -> int:
         return len(self.panel)
 
+    def only(self, which: NDArray[np.bool_]) -> Shapes:
+        """Some of them, bool [n]."""
+        return Shapes(self.panel[which], self.boxes[which], self.dark[which], self.glyphs[which])
+
     def with_others(self, others: Shapes) -> Shapes:
         """These, then others."""
         return Shapes(
@@ -73,17 +77,30 @@ class Shapes:
         )
 
 
-def find_shapes(grey: NDArray[np.uint8], boxes: Sequence[Box], corner: Corner, which: Sequence[int] = ()) -> Shapes:
-    """What may be a letter at one corner of every panel, or of some of them.
+def find_shapes(
+    grey: NDArray[np.uint8], boxes: Sequence[Box], corners: Sequence[Corner], which: Sequence[int] = ()
+) -> list[Shapes]:
+    """What may be a letter at some corners of every panel, or of some of them.
 
     Args:
         grey: uint8 [H, W], the stored image.
         boxes: its panels, in pixels.
-        corner: where to look.
+        corners: where to look.
         which: panels to look at; none for all.
+
+    Returns:
+        The shapes of each corner.
     """
     chosen = np.array(which or range(len(boxes)), np.int64)
-    windows = _windows(boxes, chosen, grey.shape, corner)
+    windows = np.concatenate([_windows(boxes, chosen, grey.shape, corner) for corner in corners])
+    found = _shapes_in(grey, windows)
+    corner_of, place = np.divmod(found.panel, len(chosen))
+    every = replace(found, panel=chosen[place])
+    return [every] if len(corners) == 1 else [every.only(corner_of == index) for index in range(len(corners))]
+
+
+def _shapes_in(grey: NDArray[np.uint8], windows: NDArray[np.int64]) -> Shapes:
+    """What may be a letter in windows, int64 [n, 4]; ``panel`` is the window."""
     wide_px, high_px = windows[:, 2] - windows[:, 0], windows[:, 3] - windows[:, 1]
     factors = np.maximum(np.maximum(wide_px, high_px) / _SHEET_PX, 1.0)
     sheet = np.zeros((_SHEET_PX, len(windows), _SHEET_PX + _GAP_PX), np.uint8)
@@ -103,7 +120,7 @@ def find_shapes(grey: NDArray[np.uint8], boxes: Sequence[Box], corner: Corner, w
     keep = keep[(local[keep, 3] - local[keep, 1]) * factors[window_of[keep]] >= _SHORTEST_PX]
     window_of, local, dark = window_of[keep], local[keep], dark[keep]
     places = local * factors[window_of, None] + windows[window_of][:, [0, 1, 0, 1]]
-    return Shapes(chosen[window_of], places, dark, _glyphs(sheet, sizes, window_of, local, dark))
+    return Shapes(window_of, places, dark, _glyphs(sheet, sizes, window_of, local, dark))
 
 
 def _different(window: NDArray[np.int64], local: NDArray[np.int64], dark: NDArray[np.bool_]) -> NDArray[np.int64]:

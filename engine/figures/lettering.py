@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.errors import ModelError
-from semscan.engine.figures.corners import GLYPH_PX, Corner, find_shapes
+from semscan.engine.figures.corners import GLYPH_PX, Corner, Shapes, find_shapes
 from semscan.engine.figures.glyphnet import GlyphNetwork
-from semscan.engine.figures.series import CLASSES, MOST_PANELS, Series, read_series
+from semscan.engine.figures.series import CASES, CLASSES, MOST_PANELS, Series, read_series
 from semscan.engine.geometry import Box
 
 NAME = "letters-1"
 FORMAT = 1
 METADATA_KEY = "semscan_letters"
-_PROMISING = 0.4
+_PROMISING = 0.7
 _ENOUGH = 3
 
 
@@ -70,21 +70,26 @@ class LetterReader:
         best = Series((None,) * len(panels), 0.0)
         if not 1 < len(panels) <= MOST_PANELS:
             return best.letters
-        network, count = self.open(), len(panels)
-        for corner in Corner:
-            some = (0, 1, 2, count // 2, count - 1) if corner is Corner.TOP_LEFT else (0, 1, count - 1)
-            first = range(count) if count <= len(some) else some
-            others = [index for index in range(count) if index not in first]
-            shapes = find_shapes(grey, panels, corner, first)
-            said = network.probabilities(shapes.glyphs)
-            if not (said[:, :-1] >= _PROMISING).any():
-                continue
-            if others:
-                more = find_shapes(grey, panels, corner, others)
-                shapes, said = shapes.with_others(more), np.concatenate([said, network.probabilities(more.glyphs)])
-            found = read_series(panels, shapes, said)
-            if found.score > best.score:
-                best = found
-            if best.count >= min(_ENOUGH, len(panels)):
+        count = len(panels)
+        for corners in ((Corner.TOP_LEFT,), (Corner.TOP_RIGHT, Corner.BOTTOM_LEFT, Corner.BELOW)):
+            some = sorted({0, 1, count - 1} | ({2 % count, count // 2} if len(corners) == 1 else set()))
+            for corner, shapes in zip(corners, find_shapes(grey, panels, corners, some), strict=True):
+                found = self._series(grey, panels, corner, shapes, some)
+                if found.score > best.score:
+                    best = found
+            if best.count >= min(_ENOUGH, count):
                 break
         return best.letters
+
+    def _series(
+        self, grey: NDArray[np.uint8], panels: Sequence[Box], corner: Corner, shapes: Shapes, looked_at: Sequence[int]
+    ) -> Series:
+        """What a corner says, given the shapes of some panels there; the others are looked at if that is promising."""
+        network = self.open()
+        said = network.probabilities(shapes.glyphs)
+        if not (said[:, :CASES] + said[:, CASES:-1] >= _PROMISING).any():
+            return Series((None,) * len(panels), 0.0)
+        if others := [index for index in range(len(panels)) if index not in looked_at]:
+            (more,) = find_shapes(grey, panels, (corner,), others)
+            shapes, said = shapes.with_others(more), np.concatenate([said, network.probabilities(more.glyphs)])
+        return read_series(panels, shapes, said)

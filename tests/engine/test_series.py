@@ -131,7 +131,7 @@ def lettered(box, place, letter="R", size=(500, 460), ink=255):
 def test_a_letter_is_among_the_shapes_of_its_corner(corner, place, ink):
     panel = Box(60, 60, 400, 400)
     grey, (x0, y0, x1, y1) = lettered(panel, place, ink=ink)
-    shapes = find_shapes(grey, [panel], corner)
+    (shapes,) = find_shapes(grey, [panel], (corner,))
     off = np.abs(shapes.boxes - (x0, y0, x1, y1)).max(axis=1)
     at = int(off.argmin())
     assert off[at] <= 4 and shapes.dark[at] == (ink == 0) and shapes.panel[at] == 0
@@ -140,7 +140,7 @@ def test_a_letter_is_among_the_shapes_of_its_corner(corner, place, ink):
     assert stem > 220 and hole < stem - 60
     others = [other for other in Corner if other is not corner]
     for other in others:
-        rest = find_shapes(grey, [panel], other).boxes
+        rest = find_shapes(grey, [panel], (other,))[0].boxes
         assert not len(rest) or np.abs(rest - (x0, y0, x1, y1)).max(axis=1).min() > 4
 
 
@@ -149,9 +149,9 @@ def test_no_shape_is_sought_in_another_panel():
     grey, ink = lettered(left, (176, 10), size=(300, 420))
     grey = grey.copy()
     grey[:, 206:] = 120
-    shapes = find_shapes(grey, [left, right], Corner.TOP_LEFT)
+    (shapes,) = find_shapes(grey, [left, right], (Corner.TOP_LEFT,))
     assert not (shapes.panel == 1).any()
-    shapes = find_shapes(grey, [left, right], Corner.TOP_RIGHT)
+    (shapes,) = find_shapes(grey, [left, right], (Corner.TOP_RIGHT,))
     assert (np.abs(shapes.boxes[shapes.panel == 0] - ink).max(axis=1) <= 4).any()
 
 
@@ -159,5 +159,18 @@ def test_no_shape_is_sought_in_another_panel():
 def test_tiny_panels_and_noise_do_no_harm(size):
     grey = np.random.default_rng(0).integers(0, 256, size, np.uint8)
     whole = Box(0, 0, size[1], size[0])
-    for corner in Corner:
-        assert find_shapes(grey, [whole, whole], corner).glyphs.shape[1:] == (GLYPH_PX, GLYPH_PX)
+    for shapes in find_shapes(grey, [whole, whole], tuple(Corner)):
+        assert shapes.glyphs.shape[1:] == (GLYPH_PX, GLYPH_PX)
+
+
+def test_corners_and_panels_looked_at_together_or_apart_are_the_same():
+    grey, _ = lettered(Box(60, 60, 400, 400), (66, 66))
+    boxes = [Box(60, 60, 225, 400), Box(225, 60, 400, 400)]
+    together = find_shapes(grey, boxes, tuple(Corner))
+    for corner, shapes in zip(Corner, together, strict=True):
+        parts = [find_shapes(grey, boxes, (corner,), (index,))[0] for index in (0, 1)]
+        both = parts[0].with_others(parts[1])
+        assert [set(part.panel.tolist()) - {index} for index, part in enumerate(parts)] == [set(), set()]
+        order, other = (np.lexsort((*one.boxes.T, one.dark, one.panel)) for one in (shapes, both))
+        assert (shapes.boxes[order] == both.boxes[other]).all() and (shapes.glyphs[order] == both.glyphs[other]).all()
+    assert sum(map(len, together)) > 0
