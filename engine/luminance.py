@@ -84,7 +84,10 @@ def grey_in_place(image: Image.Image) -> NDArray[np.uint8] | None:
     """
     if image.mode != "L" or image.has_transparency_data or not min(image.size) or not _is_shared():
         return None
-    pixels = np.empty(image.size[::-1], np.uint8)
+    if not getattr(image, "tile", None):  # a file without any data: Pillow refuses it unless it has memory already
+        return None
+    # Zeros: were anything left out, it must not be what an earlier document left in this memory.
+    pixels = np.zeros(image.size[::-1], np.uint8)
     image.im = _lying_over(pixels).im
     return pixels
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from semscan.engine import luminance
 from semscan.engine.errors import ImageUnusable
+from semscan.engine.imagefile import decode_jpeg
 from semscan.engine.luminance import grey_in_place, over_white, read_luminance, reduce_depth, to_luminance
 
 GREY = micrograph()
@@ -78,6 +79,15 @@ def test_only_grey_is_decoded_in_place():
     image = Image.open(held)
     image.draft("L", image.size)
     assert grey_in_place(image) is None
+
+
+@pytest.mark.parametrize("end", [b"", b"\xff\xd9"])
+def test_a_jpeg_without_a_scan_has_no_pixels(end):
+    held = io.BytesIO()
+    Image.new("L", (61, 67), 200).save(held, "JPEG")
+    headers = held.getvalue().partition(b"\xff\xda")[0]
+    with pytest.raises(ImageUnusable, match="damaged"):
+        decode_jpeg(headers + end, 10**6, "")
 
 
 @pytest.mark.parametrize("factor", [1, 4, 16, 64, 256, 257])
