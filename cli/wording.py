@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from semscan.engine.errors import CueCode, Reason
+from semscan.engine.pdf.methodwords import in_words
 from semscan.engine.records import CueRecord, DocumentRecord, ImageRecord, PanelRecord
 
 CLOSING = "A flag is a prompt to look, not a finding. No flag does not show that an image is genuine."
@@ -206,12 +207,12 @@ def other_kind(panel: PanelRecord) -> str:
     if panel.kind.by != "pixels":
         return "; SEM by its caption" if panel.kind.by == "caption" else "; SEM by the text"
     if _names_other_pictures(panel.kind.caption):
-        return f"; its caption speaks of: {', '.join(panel.kind.caption)}"
+        return f"; its caption speaks of: {', '.join(in_words(panel.kind.caption))}"
     return ""
 
 
 def _names_other_pictures(methods: tuple[str, ...]) -> bool:
-    return bool(methods) and not {"sem", "electron"} & {*methods} and not {*methods} <= {"graph", "map"}
+    return bool(methods) and not {"sem", "electron"} & {*methods} and not {*methods} <= {"graph", "map", "derived"}
 
 
 def cues(panels: Iterable[PanelRecord]) -> str:

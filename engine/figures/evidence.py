@@ -19,7 +19,7 @@ from semscan.engine.figures.kind import CAPTION_ODDS, caption_says
 from semscan.engine.pdf.affine import Rect
 from semscan.engine.pdf.bodytext import Body
 from semscan.engine.pdf.methods import Methods
-from semscan.engine.pdf.methodwords import DERIVED, ELECTRON, GRAPH, MAP, SEM
+from semscan.engine.pdf.methodwords import DERIVED, ELECTRON, GRAPH, MAP, SEM, in_words
 from semscan.engine.pdf.order import letters_in_order
 
 ORDER_ODDS = 5.0
@@ -101,7 +101,7 @@ class Words:
         if said == "sem":
             return Said(odds, "caption", listed)
         if said == "other":
-            others = " and ".join(sorted(named - _NO_PICTURES) or listed)  # all of it may be maps or segmentations
+            others = " and ".join(in_words(named - _NO_PICTURES or named))  # all of it may be maps or segmentations
             return Said(1 / odds, "caption", listed, (), f"the caption speaks of another method: {others}")
         return Said(caption=listed)
 
@@ -129,7 +129,7 @@ class Words:
             if kind == "sem":
                 return said._replace(odds=TEXT_ODDS, by="text", text=listed)
             if kind == "other":
-                others = " and ".join(sorted(named - _NO_PICTURES) or listed)
+                others = " and ".join(in_words(named - _NO_PICTURES or named))
                 why = f"the text names another method where it refers to this figure: {others}"
                 return said._replace(odds=1 / TEXT_ODDS, by="text", text=listed, why=why)
             said = said._replace(text=listed)

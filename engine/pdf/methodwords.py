@@ -7,6 +7,7 @@ diffraction. Text is hostile: expressions look at a bounded number of characters
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from typing import NamedTuple
 
@@ -19,6 +20,14 @@ MAP = "map"
 DERIVED = "derived"
 """What was computed from pictures, or instead of them: segmentations, reconstructions, simulations."""
 BARE, ERROR = "SEM alone", "standard error"
+
+IN_WORDS = {
+    SEM: "SEM", "tem": "TEM", ELECTRON: "electron microscopy", "light": "light microscopy",
+    "fluorescence": "fluorescence microscopy", "probe": "scanning probe microscopy",
+    "xray": "X-ray imaging or tomography", "gel": "gels or blots", "photograph": "photographs", MAP: "maps",
+    DERIVED: "segmentations or simulations", GRAPH: "plots",
+}  # fmt: skip
+"""What people read of each method, in the order in which they are told."""
 
 _PICTURE = r"(?:[ -]?(?:photomicrographs?|micrographs?|photographs?|photos?|pictures?|images?|Aufnahmen?|Bild(?:er)?))?"
 
@@ -89,6 +98,11 @@ _ERROR_AFTER = re.compile(
     r"|(?:of|from|for|in) (?:\w+ ){0,2}(?:independent|replic|triplic|experim|measurem|determin))"
 )
 _PERHAPS_ERROR = re.compile(r"\bmeans?\b|\baverages?\b")
+
+
+def in_words(methods: Collection[str]) -> list[str]:
+    """Methods as people read them."""
+    return [words for method, words in IN_WORDS.items() if method in methods]
 
 
 class Name(NamedTuple):

@@ -308,8 +308,8 @@ def test_a_caption_that_had_a_say_in_the_kind_is_named(sample):
         return shown([sample.run, sample.document(), panel])
 
     assert "; SEM by its caption" in said("caption", "sem")
-    assert "; its caption speaks of: light, tem" in said("pixels", "light", "tem")
-    for methods in ((), ("sem", "tem"), ("electron", "light"), ("graph", "map")):
+    assert "; its caption speaks of: TEM, light microscopy" in said("pixels", "light", "tem")
+    for methods in ((), ("sem", "tem"), ("electron", "light"), ("derived", "graph", "map")):
         assert "caption" not in said("pixels", *methods)
 
 

@@ -5,6 +5,7 @@ import time
 import pymupdf
 import pytest
 
+from semscan.engine.pdf import methodwords
 from semscan.engine.pdf.captions import figure_captions, text_blocks
 from semscan.engine.pdf.captiontext import LONGEST_CAPTION, caption_text
 from semscan.engine.pdf.methods import methods_named
@@ -298,3 +299,10 @@ def test_methods_beside_them_are(words, method):
 
 def test_a_letter_that_becomes_two_in_lower_case_hides_no_words():
     assert methods_named("\u0130zmir: scanning electron micrograph beside a TEM image.").all == {"sem", "tem"}
+
+
+def test_people_read_words_for_every_method():
+    named = {method for method, _ in (*methodwords._ACRONYMS, *methodwords._WORDS)}
+    named = named - {methodwords.BARE, methodwords.ERROR} | {methodwords.SEM}
+    assert set(methodwords.IN_WORDS) == named
+    assert methodwords.in_words({"xray", "derived"}) == ["X-ray imaging or tomography", "segmentations or simulations"]

@@ -67,7 +67,7 @@ def test_the_caption_for_the_panel_or_the_whole_figure_weighs_most():
     told = words("(a) TEM, (b) FESEM micrographs")
     assert told.of("b", 0, ()) == Said(CAPTION_ODDS, "caption", ("sem",))
     said = told.of("A", 1, ())
-    assert said[:3] == (1 / CAPTION_ODDS, "caption", ("tem",)) and said.why.endswith("another method: tem")
+    assert said[:3] == (1 / CAPTION_ODDS, "caption", ("tem",)) and said.why.endswith("another method: TEM")
     assert words("SEM images").of(None, 0, ()).odds == CAPTION_ODDS
     assert words("Segmentation").of(None, 0, ()).odds == 1
 
@@ -189,7 +189,7 @@ def test_a_sentence_that_came_before_casts_doubt(gate, tmp_path):
     assert found.record.reason == Reason.UNCERTAIN_KIND and found.tiles is None
     assert (found.record.kind.by, found.record.kind.text) == ("text", ("light",))
     assert found.record.detail == (
-        "like an SEM micrograph, but the text names another method where it refers to this figure: light"
+        "like an SEM micrograph, but the text names another method where it refers to this figure: light microscopy"
     )
 
 
