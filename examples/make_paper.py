@@ -38,7 +38,7 @@ INTRODUCTION = (
     "images belong to somebody, and nobody wants to see a colleague's figure in a demonstration with a mark on it. "
     "This document avoids both problems. Everything in it was made by the code that stands next to it in the "
     "repository.",
-    "The micrographs in Fig. 1 are simulated. They stand in for genuine ones: their fine structure is that of a slow "
+    "The SEM images in Fig. 1 are simulated. They stand in for genuine ones: their fine structure is that of a slow "
     "scan that counts electrons, which is what the detector looks at. The micrographs in Fig. 2 were drawn by "
     "autoencoders, networks that squeeze a picture into a few numbers and draw it again. They stand in for generated "
     "ones. What was drawn again is a simulated micrograph of the same kind, so that the two figures differ in how the "
@@ -110,8 +110,8 @@ def build(target: Path) -> None:
     paper.wide_figure(
         jpeg(figure, 85),
         figure.size,
-        "Fig. 1. Simulated micrographs. (a) Atomised powder with an information bar as instruments print it. "
-        "(b) Ductile fracture. (c) Porous ceramic. (d) Polished metal. All four are renderings of height maps with "
+        "Fig. 1. Simulated SEM images. (a) Atomised powder with an information bar as instruments print it. "
+        "(b) Ductile fracture. (c) Porous ceramic. (d) Polished metal. All four are made of heights and "
         "counting noise.",
         bottom=True,
     )
