@@ -63,8 +63,8 @@ class QualityRecord:
     Shares of the panel without its data bar: ``annotated`` lies under what is drawn on it or over it, ``saturated`` is
     black or white, ``flat`` has no texture. ``resampling_period_px`` is the period of the trace that enlarging left,
     ``null`` when there is no plain one; ``earlier_jpeg`` is true for a panel that plainly was a JPEG before it became
-    what is stored, otherwise ``null``; ``earlier_jpeg_q`` is the quality of that, 1 to 100, where it was on the same grid
-    of blocks and coarser.
+    what is stored, otherwise ``null``; ``earlier_jpeg_q`` is the quality of that, 1 to 100, where it was on the same
+    grid of blocks and coarser.
     """
 
     annotated: float

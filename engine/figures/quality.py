@@ -54,8 +54,8 @@ def quality_of(
         box: the panel without its data bar, at least 16 x 16 px.
         tiles: uint8 [n, 1, T, T], those that it is scored by, possibly none.
         covers: boxes of what is drawn on it or over it.
-        steps: of the JPEG that the image is, see :func:`earlier_quality`; ``LOSSLESS`` where a trace of JPEG's blocks is
-            one of an earlier form; ``None`` if they are not known.
+        steps: of the JPEG that the image is, see :func:`earlier_quality`; ``LOSSLESS`` where a trace of JPEG's blocks
+            is one of an earlier form; ``None`` if they are not known.
     """
     panel = grey[box.y0 : box.y1, box.x0 : box.x1]
     rows = panel[::_EVERY_ROW]  # enough for a share

@@ -48,7 +48,8 @@ def test_a_caption_that_speaks_of_another_method_only_casts_doubt(gate, tmp_path
     gate(LIKELY)
     (found,) = look(tmp_path, Paper().page("TEM and optical micrographs"))
     assert found.record.reason == Reason.UNCERTAIN_KIND and found.tiles is None and found.record.tiles is None
-    assert found.record.detail == "like an SEM micrograph, but the caption speaks of another method: TEM and light microscopy"
+    others = "TEM and light microscopy"
+    assert found.record.detail == f"like an SEM micrograph, but the caption speaks of another method: {others}"
     assert (found.record.kind.label, found.record.kind.p, found.record.kind.by) == ("uncertain", 0.6, "caption")
     for caption in ("SEM and TEM images", "XRD pattern", "Elemental maps", "Electron micrographs", "Powder"):
         (found,) = look(tmp_path, Paper().page(caption))

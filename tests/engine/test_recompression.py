@@ -1,4 +1,4 @@
-"""An earlier JPEG compression is named where it is plain, with its quality, and nothing is named where there is none."""
+"""An earlier JPEG compression is named where it is plain, with its quality; nothing is named where there is none."""
 
 from __future__ import annotations
 
