@@ -68,7 +68,7 @@ class Drawing(NamedTuple):
         placements: in drawing order; an image drawn n times has n, one never seen has none.
         marks: what is painted over them.
         size_pt: width and height of the displayed page.
-        content_bytes: size of its content, without that of forms.
+        content_bytes: size of its content, with that of forms as often as they are drawn.
     """
 
     placements: list[Placement]
@@ -117,8 +117,9 @@ class Placer:
         to_display, (width, height) = _display(self.resolver, page)
         content = self._content(page)
         marks = Marks()
+        walk = Walk(self.resolver, self._layers, marks)
         placements: list[Placement] = []
-        for image in self._drawn(index, page, content, to_display, (0.0, 0.0, width, height), marks):
+        for image in self._drawn(walk, index, page, content, to_display, (0.0, 0.0, width, height)):
             if len(placements) == MAX_PLACEMENTS_PER_PAGE:
                 raise ValueError(f"it draws more than {MAX_PLACEMENTS_PER_PAGE} images")
             placements.append(
@@ -135,12 +136,11 @@ class Placer:
                     entries=image.entries,
                 )
             )
-        return Drawing(placements, marks.found, (width, height), len(content))
+        return Drawing(placements, marks.found, (width, height), len(content) + walk.form_bytes)
 
     def _drawn(
-        self, index: int, page: dict[str, Value], content: bytes, to_display: Matrix, visible: Rect, marks: Marks
+        self, walk: Walk, index: int, page: dict[str, Value], content: bytes, to_display: Matrix, visible: Rect
     ) -> Iterator[Drawn]:
-        walk = Walk(self.resolver, self._layers, marks)
         yield from walk.page(content, self._inherited(page, "Resources"), to_display, visible)
         if "Annots" not in page:
             return

@@ -67,7 +67,7 @@ class Drawn(NamedTuple):
 
 
 class Walk:
-    """Follows one page.
+    """Follows one page; ``form_bytes`` counts the content of the forms that it enters, as often as it does.
 
     Args:
         resolver: of the document.
@@ -77,9 +77,9 @@ class Walk:
 
     def __init__(self, resolver: Resolver, layers: Layers, marks: Marks) -> None:
         self._resolver, self._layers, self._marks = resolver, layers, marks
-        self._events: dict[tuple[int, bool], list[Event]] = {}
+        self._events: dict[tuple[int, bool], tuple[int, list[Event]]] = {}
         self._open: list[int] = []
-        self._forms_drawn = 0
+        self._forms_drawn, self.form_bytes = 0, 0
 
     def page(self, content: bytes, resources: Value, to_display: Matrix, visible: Rect) -> Iterator[Drawn]:
         """The images that a page's content draws, in drawing order.
@@ -190,22 +190,25 @@ class Walk:
         key = xref, self._marks.wanted
         if key not in self._events:
             self._events[key] = self._scanned(xref, inner)
-        if not self._events[key]:
+        size, events = self._events[key]
+        self.form_bytes += size
+        if not events:
             return
         state = state.inside(matrix_of(self._resolver, entries))
         box = numbers(self._resolver.get(entries, "BBox"), 4)
         if box is not None:
             state = state.clipped(box_path(ordered(box)))
         self._open.append(xref)
-        yield from self._run(self._events[key], inner, state, math.inf if below_text else -1.0)
+        yield from self._run(events, inner, state, math.inf if below_text else -1.0)
         self._open.pop()
 
-    def _scanned(self, xref: int, resources: Value) -> list[Event]:
+    def _scanned(self, xref: int, resources: Value) -> tuple[int, list[Event]]:
         content = self._resolver.stream(xref)
         wanted = self._wanted(content, resources, whole=True)
         if wanted is None:
-            return []
-        return list(content_events(content, self._resolver, self._resolver.get(resources, "ColorSpace"), wanted))
+            return len(content), []
+        spaces = self._resolver.get(resources, "ColorSpace")
+        return len(content), list(content_events(content, self._resolver, spaces, wanted))
 
     def _filled(self, path: Path, resources: Value, state: State, base: Matrix) -> Iterator[Drawn]:
         """Images in the cells of a tiling pattern that fills a path; the pattern lies in the space of its stream."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from examining import TASK, texture
-from papers import DOUBT, DRAW, LIKELY, SHUT, SURE, Paper, look
+from papers import DOUBT, DRAW, LIKELY, SHUT, SURE, Paper, look, text
 
 from semscan.engine.errors import Reason
 from semscan.engine.examine import Examiner
@@ -240,6 +240,18 @@ def test_pages_that_are_traps_are_not_read(gate, monkeypatch, tmp_path):
     assert look(tmp_path, paper)[0].record.status == "not_assessed"
     monkeypatch.setattr(pages, "MOST_PAGES", 1)
     assert look(tmp_path, paper)[0].record.status == "assessed"
+
+
+def test_the_content_of_forms_counts_as_often_as_they_are_drawn(gate, monkeypatch, tmp_path):
+    gate(LIKELY)
+    monkeypatch.setattr(pages, "_MOST_CONTENT_BYTES", 2000)
+    for times, status in ((1, "not_assessed"), (9, "assessed")):
+        paper = Paper().page("Powder")
+        said = text(60, 700, "So far. We saw it by TEM (Fig. 1)." + " x" * 100)
+        entries = f"/Type/XObject/Subtype/Form/BBox [0 0 612 792]/Resources<</Font<</F {paper.font} 0 R>>>>"
+        form = paper.pdf.stream(entries, said.encode())
+        paper.pdf.page("/X Do " * times, X=form)
+        assert look(tmp_path, paper)[0].record.status == status
 
 
 def test_a_damaged_page_hides_no_other(gate, tmp_path):
