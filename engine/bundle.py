@@ -25,6 +25,8 @@ from semscan.engine.options import DEFAULT_MODEL
 MODELS = Path(__file__).parent / "models"
 GATE = "kind-1"
 """Name of the network that tells SEM from other kinds."""
+LETTERS = "letters-1"
+"""Name of the network that reads panel letters."""
 
 FORMAT = "1"
 _PREFIX = "semscan."
@@ -109,17 +111,17 @@ class Bundle:
         return golden
 
 
-def gate_sha256() -> str:
-    """Hex digest of the gate's file.
+def network_sha256(name: str) -> str:
+    """Hex digest of the file of :data:`GATE` or :data:`LETTERS`.
 
     Raises:
         ModelError: it is missing.
     """
-    path = MODELS / f"{GATE}.onnx"
+    path = MODELS / f"{name}.onnx"
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise ModelError(f"the SEM-or-not gate {path} cannot be read: {error.strerror}", "reinstall semscan") from error
+        raise ModelError(f"the model {path} cannot be read: {error.strerror}", "reinstall semscan") from error
 
 
 def list_models() -> list[Path]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from semscan import __version__
-from semscan.engine.bundle import GATE, Bundle, gate_sha256
+from semscan.engine.bundle import GATE, Bundle, network_sha256
 from semscan.engine.calibration import STRATA, Calibration
 from semscan.engine.errors import UsageError
 from semscan.engine.intervals import sources_needed
@@ -151,7 +151,7 @@ class ArchiveCount:
         facts = {
             "taken_as_genuine": TAKEN_AS_GENUINE,
             "tool": __version__,
-            "gate": {"id": GATE, "sha256": gate_sha256()},
+            "gate": {"id": GATE, "sha256": network_sha256(GATE)},
             "rate": chosen,
             "documents": self.documents,
             "sources": total,

@@ -28,7 +28,7 @@ _RECORDS: dict[str, type[Record]] = {
     record.type: record for record in (RunRecord, DocumentRecord, PanelRecord, NoticeRecord, SummaryRecord)
 }
 _PARTS: dict[type[Any], dict[str, type[Any]]] = {
-    RunRecord: {"tool": Tool, "model": ModelId, "calibration": CalibrationId, "gate": ModelId},
+    RunRecord: {"tool": Tool, "model": ModelId, "calibration": CalibrationId, "gate": ModelId, "letters": ModelId},
     DocumentRecord: {"counts": Counts, "cues": CueRecord},
     PanelRecord: {
         "image": ImageRecord,

@@ -15,7 +15,7 @@ from semscan import __version__
 from semscan.engine.backends import Backend
 from semscan.engine.backends.choice import choose
 from semscan.engine.backends.memory import HalvingBackend
-from semscan.engine.bundle import GATE, Bundle, gate_sha256, load_bundle
+from semscan.engine.bundle import GATE, LETTERS, Bundle, load_bundle, network_sha256
 from semscan.engine.errors import NoticeCode, UsageError
 from semscan.engine.flow import Flow
 from semscan.engine.intervals import sources_needed
@@ -144,6 +144,7 @@ def _run_record(
         backend=backends[0].name,
         precision=backends[0].precision,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        gate=ModelId(GATE, gate_sha256()),
+        gate=ModelId(GATE, network_sha256(GATE)),
         chosen=why,
+        letters=ModelId(LETTERS, network_sha256(LETTERS)),
     )

@@ -117,9 +117,10 @@ class CalibrationId:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """First record of a run: what was used, so that the run can be repeated; ``gate`` tells SEM from other kinds.
+    """First record of a run: what was used, so that the run can be repeated.
 
-    ``chosen`` says why this device, backend or precision was taken, where that was left open, and how a device is used.
+    ``gate`` tells SEM from other kinds, ``letters`` reads panel letters in the pixels. ``chosen`` says why this device,
+    backend or precision was taken, where that was left open, and how a device is used.
     """
 
     type: ClassVar[str] = "run"
@@ -137,6 +138,7 @@ class RunRecord:
     schema: str = SCHEMA
     gate: ModelId | None = None
     chosen: str | None = None
+    letters: ModelId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from semscan.engine.bundle import LETTERS
 from semscan.engine.errors import ModelError
 from semscan.engine.figures.corners import GLYPH_PX, Corner, Shapes, find_shapes
 from semscan.engine.figures.glyphnet import GlyphNetwork
 from semscan.engine.figures.series import CASES, CLASSES, MOST_PANELS, Series, read_series
 from semscan.engine.geometry import Box
 
-NAME = "letters-1"
+NAME = LETTERS
 FORMAT = 1
 METADATA_KEY = "semscan_letters"
 _PROMISING = 0.7

@@ -249,7 +249,7 @@ def run_key(run: RunRecord) -> str:
     """What must be equal for two runs to give the same records."""
     policy = {name: value for name, value in run.policy.items() if name not in _IRRELEVANT}
     key: dict[str, Any] = {"schema": run.schema, "tool": run.tool.version, "model": run.model.sha256}
-    key["gate"] = run.gate.sha256 if run.gate else None
+    key |= {"gate": run.gate and run.gate.sha256, "letters": run.letters and run.letters.sha256}
     return json.dumps(key | {"calibration": run.calibration.id, "policy": policy}, sort_keys=True)
 
 

@@ -142,11 +142,12 @@ def test_a_file_of_another_kind_is_refused_and_kept(tmp_path, content):
         SqliteSink(tmp_path / "other.sqlite", resume=True)
 
 
-def test_a_run_is_continued_only_with_the_same_gate_and_calibration_wherever_its_file_lies():
+def test_a_run_is_continued_only_with_the_same_networks_and_calibration_wherever_its_file_lies():
     gated = replace(RUN, gate=ModelId("kind-1", "cd"))
     other_gate = replace(RUN, gate=ModelId("kind-1", "ef"))
+    other_letters = replace(gated, letters=ModelId("letters-1", "ef"))
     own = replace(gated, calibration=CalibrationId("archive-60-ab", 60, 60))
     here, there = (replace(own, policy=own.policy | {"calibration": path}) for path in ("a.json", "b/a.json"))
-    keys = [run_key(run) for run in (gated, other_gate, own)]
-    assert len(set(keys)) == 3
+    keys = [run_key(run) for run in (gated, other_gate, other_letters, own)]
+    assert len(set(keys)) == 4
     assert run_key(here) == run_key(there)
