@@ -246,8 +246,8 @@ class SupervisorEnd:
 
     def _pixels(self, shape: Any) -> NDArray[np.uint8]:
         height, width, *bands = map(whole, shape)
-        if height * width > self._most_pixels or tuple(bands) not in self._bands:
-            raise ValueError("more pixels than were asked for")
+        if not 0 < height * width <= self._most_pixels or tuple(bands) not in self._bands:
+            raise ValueError("other pixels than were asked for")
         size = height * width * math.prod(bands)
         return np.frombuffer(self.connection.recv_bytes(size), np.uint8).reshape(height, width, *bands)
 

@@ -161,10 +161,11 @@ def test_only_so_many_messages_and_pixels_as_a_task_may_bring(monkeypatch):
     supervisor.send_task(task)
     worker.send(wire.Found(record, pixels=np.zeros((3, 4), np.uint8)))
     assert supervisor.receive()[0].pixels.shape == (3, 4)
-    for more in ((13, 1), (3, 4, 3)):
+    for other in ((13, 1), (3, 4, 3), (0, 4)):  # an image without pixels cannot be written
         worker, supervisor = ends(8)
         supervisor.send_task(task)
-        worker.send(wire.Found(record, pixels=np.zeros(more, np.uint8)))
+        worker._connection.send_bytes(json.dumps([worker._packed(wire.Found(record))[:5] + [other, None, []]]).encode())
+        worker._connection.send_bytes(bytes(np.prod(other)))
         with pytest.raises(ValueError, match="pixels"):
             supervisor.receive()
     worker, supervisor = ends(8)
