@@ -164,7 +164,8 @@ def test_only_so_many_messages_and_pixels_as_a_task_may_bring(monkeypatch):
     for other in ((13, 1), (3, 4, 3), (0, 4)):  # an image without pixels cannot be written
         worker, supervisor = ends(8)
         supervisor.send_task(task)
-        worker._connection.send_bytes(json.dumps([worker._packed(wire.Found(record))[:5] + [other, None, []]]).encode())
+        row = [*worker._packed(wire.Found(record))[:5], other, None, []]
+        worker._connection.send_bytes(json.dumps([row]).encode())
         worker._connection.send_bytes(bytes(np.prod(other)))
         with pytest.raises(ValueError, match="pixels"):
             supervisor.receive()
