@@ -26,8 +26,14 @@ def fingerprint() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "revision": _revision(),
-        "command": shlex.join(["python", *_relative(sys.argv)]),
+        "command": shlex.join(["python", *_program(), *_relative(sys.argv[1:])]),
     }
+
+
+def _program() -> list[str]:
+    """The script, or the module that ``python -m`` was given: some of these scripts only run as modules."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return _relative(sys.argv[:1]) if spec is None else ["-m", spec.name.removesuffix(".__main__")]
 
 
 def _relative(argv: list[str]) -> list[str]:

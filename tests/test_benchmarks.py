@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,10 +36,18 @@ def test_a_file_that_is_no_pdf_has_no_images(bench, tmp_path):
 
 def test_the_fingerprint_holds_versions_and_no_absolute_path(bench, monkeypatch):
     monkeypatch.setattr(sys, "argv", [str(ROOT / "benchmarks" / "bench_scan.py"), str(ROOT / "papers"), "-j", "2"])
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
     found = bench.fingerprint()
+    assert "bench_scan.py" in found["command"]
     assert found["packages"]["pymupdf"]
     assert found["cores_usable"] >= 1
     assert not any(word.startswith("/") for word in found["command"].split())
+
+
+def test_the_command_of_a_module_names_the_module(bench, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "benchmarks" / "figures.py"), "-o", "page.md"])
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", SimpleNamespace(name="benchmarks.figures"))
+    assert bench.fingerprint()["command"] == "python -m benchmarks.figures -o page.md"
 
 
 def test_the_table_shows_the_median_ratio_and_every_stage(bench):
