@@ -2,7 +2,7 @@
 
 Panels of one image are looked at together: the same corner of all of them goes onto one sheet, reduced so that it has
 about the same size for every panel, and the shapes of that sheet are found at once. A shape may be light or dark, plain
-or soft; so there are four levels. What it is, is said by a network (:mod:`semscan.engine.backends.glyphs`), which is
+or soft; so there are four levels. What it is, is said by a network (:mod:`semscan.engine.figures.glyphnet`), which is
 shown the shape with what stands beside it.
 """
 
