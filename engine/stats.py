@@ -14,7 +14,7 @@ class ScanStats:
 
     Attributes:
         seconds: wall seconds by stage, summed over workers: ``open``, ``place``, ``decode``, ``split``, ``gate``,
-            ``tile`` in the workers; ``infer`` in the inference thread; ``write`` is the consumer's.
+            ``letters``, ``tile`` in the workers; ``infer`` in the inference thread; ``write`` is the consumer's.
         documents: documents finished.
         images: images whose pixels could be had, decoded or remembered.
         panels: panels found.
