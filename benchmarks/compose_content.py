@@ -21,7 +21,6 @@ from semscan.engine.luminance import to_luminance
 from semscan.training.drawings import draw_graphic
 
 RGB = NDArray[np.uint8]
-KINDS = ("sem", "tem", "fluorescence", "light", "photograph", "graphic")
 _PAPER_LUMA = 225
 _SHRINKS = (1.0, 1.0, 1.3, 1.7, 2.0, 2.6)
 _NATURAL_BAR_SHARE = 0.25

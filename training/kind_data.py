@@ -18,7 +18,6 @@ import pymupdf
 from PIL import Image
 
 from semscan.engine.errors import ImageUnusable
-from semscan.engine.figures.panels import split_panels
 from semscan.engine.geometry import Box
 from semscan.engine.luminance import to_luminance
 from semscan.engine.pdf.decode import open_pdf_image
@@ -119,14 +118,6 @@ def read_rasters(path: Path) -> Iterator[tuple[int, Raster]]:
                 yield xref, open_pdf_image(document, xref, _MOST_PIXELS).decode()
             except (ImageUnusable, InvisibleError):  # a scan reports the first; nothing to learn from either
                 continue
-
-
-def cut_pdf(path: Path) -> Iterator[tuple[int, Box, Image.Image]]:
-    """The panels of a PDF with a short side of at least 128 px: object number, box and picture; for labelling."""
-    for xref, raster in read_rasters(path):
-        for box in split_panels(raster.grey) if raster.bits > 1 else ():
-            if box.short_side >= SMALLEST_PX:
-                yield xref, box, _cut(raster, box)
 
 
 def _cut(raster: Raster, box: Box) -> Image.Image:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -239,10 +239,3 @@ def _results(
     arguments = (recipe.pairing, recipe.seed, listed, makers)
     with ProcessPoolExecutor(recipe.workers, get_context("spawn"), start_worker, arguments) as processes:
         yield from zip(dealt, processes.map(run_jobs, dealt), strict=True)
-
-
-def family_counts(pool: Pool) -> Mapping[str, int]:
-    """Pairs of each family."""
-    families = [name.split("/")[0] for name in pool.names]
-    counts = np.bincount(pool.maker, minlength=len(families))
-    return {family: int(sum(c for f, c in zip(families, counts, strict=True) if f == family)) for family in FAMILIES}

@@ -37,7 +37,6 @@ MAX_FORMS_PER_PAGE = 20_000
 _MOST_CELLS = 16
 """A pattern that repeats more often in its shape is a texture: one copy of it is looked at."""
 _SMALLEST_STEP = 1e-3
-_MOST_TURNED = 8
 _SMALLEST_PART = 1e-3
 """An image of which less than this share is left, in width or height, is not seen."""
 

@@ -12,8 +12,6 @@ from semscan.training.evaluation.parts import Context, Result, load_part
 from semscan.training.evaluation.seen import CHANNELS
 from semscan.training.evaluation.sets import is_named, load_set
 
-FALSE_FLAG_CHANNELS = ("png", "q75", "in_pdf")
-
 
 def summarise(context: Context, judge: Judge, about: dict[str, Any], results: dict[str, Result]) -> dict[str, Any]:
     """The content of ``results.json``.
