@@ -81,7 +81,7 @@ semscan papers/ --fail-on flag,unassessed -q      for scripts: exit code 1 when 
 )  # fmt: skip
 @click.option(
     "--precision", default="auto", show_default=True, metavar="auto|fp32|fp16|int8",
-    help="What the network computes in; auto is fp32, others need an artefact beside the model.",
+    help="What the network computes in; auto is fp32, with TensorRT fp16; others need an artefact beside the model.",
 )  # fmt: skip
 @click.option(
     "--batch-size", type=int, metavar="N", default=DEFAULTS.batch_size, show_default=True,

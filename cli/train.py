@@ -69,8 +69,8 @@ def command(
 ) -> None:
     """Train what a recipe describes: a generator of examples, the autoencoders, or the detector.
 
-    The recipe's key `system` says which. Prints the run's folder. Needs the `train` extra; the detector also needs
-    the autoencoders' runs.
+    The recipe's key `system` says which. Prints the run's folder. Needs the `train` extra; a detector also needs the
+    pool of pairs that `detector_pool` makes with the runs of others.
     """
     with optional_packages("semscan train"):
         from semscan.training.systems import train_recipe
