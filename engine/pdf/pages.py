@@ -78,7 +78,7 @@ class Pages:
 
     def _printed(self, index: int) -> list[list[str]] | None:
         """The lines of a page as far as they are printed, by block; ``None`` if it had better not be read."""
-        if index in self._lines:
+        if index in self._lines and not self._traps.get(index):  # what counts does not depend on what was read before
             return self._lines[index]
         drawing = None
         try:

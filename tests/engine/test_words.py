@@ -242,6 +242,14 @@ def test_pages_that_are_traps_are_not_read(gate, monkeypatch, tmp_path):
     assert look(tmp_path, paper)[0].record.status == "assessed"
 
 
+def test_a_page_that_is_a_trap_does_not_count_though_it_was_read_for_its_captions(gate, monkeypatch, tmp_path):
+    gate(LIKELY)
+    paper = Paper().page("Powder", content=DRAW + " " + text(60, 740, "So far. We saw it by TEM (Fig. 1)."))
+    assert look(tmp_path, paper)[0].record.kind.text == ("tem",)
+    monkeypatch.setattr(pages, "_MOST_CONTENT_BYTES", 50)
+    assert look(tmp_path, paper)[0].record.kind.text == ()
+
+
 def test_the_content_of_forms_counts_as_often_as_they_are_drawn(gate, monkeypatch, tmp_path):
     gate(LIKELY)
     monkeypatch.setattr(pages, "_MOST_CONTENT_BYTES", 2000)
