@@ -76,13 +76,20 @@ def caption_text(lines: Sequence[str]) -> str:
 
 def on_one_line(lines: Sequence[str], most: int) -> str:
     """Lines of a text as one, at most ``most`` characters; words that were cut at the end of a line are whole again."""
-    text = ""
+    parts: list[str] = []
+    length, end = 0, ""
     for line in lines:
         line = line[:most].strip()
-        if text.endswith(("-", "\u00ad")) and line:
-            text = text[:-1] + line if line[0].islower() or text[-1] == "\u00ad" else text + line
-        else:
-            text = f"{text} {line}" if text else line
-        if len(text) >= most:
+        if end in ("-", "\u00ad") and line:
+            if line[0].islower() or end == "\u00ad":
+                parts[-1] = parts[-1][:-1]
+                length -= 1
+        elif length:
+            line = f" {line}"
+        if line:
+            parts.append(line)
+            length, end = length + len(line), line[-1]
+        if length >= most:
             break
+    text = "".join(parts)
     return " ".join(unicodedata.normalize("NFKC", text[:most]).split())[:most]
