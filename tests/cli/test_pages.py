@@ -92,7 +92,7 @@ def test_documented_options_exist():
     existing = {"--help", "--version"}
 
     def collect(command):
-        existing.update(name for option in command.params for name in option.opts)
+        existing.update(name for option in command.params for name in (*option.opts, *option.secondary_opts))
         if isinstance(command, click.Group):
             context = click.Context(command)
             for name in command.list_commands(context):
