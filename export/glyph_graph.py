@@ -13,10 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from semscan.engine.figures.lettering import METADATA_KEY
+from semscan.export.graph import checked_model
 from semscan.training.nets.glyph import GlyphNet
-
-OPSET = 17
-IR_VERSION = 8
 
 
 def build_glyph_graph(net: GlyphNet, side: int, stored: dict[str, object], card: str) -> onnx.ModelProto:
@@ -74,8 +72,4 @@ def build_glyph_graph(net: GlyphNet, side: int, stored: dict[str, object], card:
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", net.out.out_features])],
         constants,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="semscan")
-    model.ir_version = IR_VERSION
-    helper.set_model_props(model, {METADATA_KEY: json.dumps(stored), "card": card})
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    return checked_model(graph, {METADATA_KEY: json.dumps(stored), "card": card})

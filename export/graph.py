@@ -136,8 +136,19 @@ def finish(maker: GraphMaker, folded: Folded, tile_px: int, precision: str) -> o
         ],
         maker.constants,
     )
+    return checked_model(graph)
+
+
+def checked_model(graph: onnx.GraphProto, properties: dict[str, str] | None = None) -> onnx.ModelProto:
+    """A model that ONNX's own checks pass, for the opset and file version that all of ours have.
+
+    Args:
+        graph: what it computes.
+        properties: its metadata.
+    """
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="semscan")
     model.ir_version = IR_VERSION
+    helper.set_model_props(model, properties or {})
     onnx.checker.check_model(model, full_check=True)
     return model
 

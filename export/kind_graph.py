@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from semscan.engine.figures.kind import METADATA_KEY
+from semscan.export.graph import checked_model
 from semscan.training.nets.kind import LARGEST_DEVIATION, KindNet
-
-OPSET = 17
-IR_VERSION = 8
 
 
 def build_kind_graph(networks: Sequence[KindNet], stored: dict[str, object], card: str) -> onnx.ModelProto:
@@ -69,8 +67,4 @@ def build_kind_graph(networks: Sequence[KindNet], stored: dict[str, object], car
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, networks[0].out.out_features])],
         constants,
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="semscan")
-    model.ir_version = IR_VERSION
-    helper.set_model_props(model, {METADATA_KEY: json.dumps(stored), "card": card})
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    return checked_model(graph, {METADATA_KEY: json.dumps(stored), "card": card})

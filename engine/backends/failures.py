@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from semscan.engine.errors import DeviceError, ModelError
 
 _MOST_SAID = 300
@@ -43,3 +46,17 @@ def unreadable(runtime: str, path: Path, error: Exception) -> ModelError:
     package = runtime.lower().replace(" ", "")
     upgrade = f"pip install --upgrade {package}" if "opset" in said.lower() else "semscan models verify checks a bundle"
     return ModelError(f"{runtime} refuses {path}: {said[:_MOST_SAID]}", upgrade)
+
+
+def check_tiles(tiles: NDArray[np.uint8], shape: tuple[int, int, int]) -> None:
+    """Refuse a batch that a runtime was not opened for.
+
+    Args:
+        tiles: to be scored.
+        shape: of one of them, [1, T, T].
+
+    Raises:
+        ValueError: they are not uint8 [B, 1, T, T], or none.
+    """
+    if tiles.dtype != np.uint8 or tiles.shape[1:] != shape or not len(tiles):
+        raise ValueError(f"tiles must be uint8 [B>0, {', '.join(map(str, shape))}], not {tiles.shape}")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.backends.cudart import CUDNN, LIBRARIES, find_library
-from semscan.engine.backends.failures import Unusable, failure
+from semscan.engine.backends.failures import Unusable, check_tiles, failure
 from semscan.engine.backends.onnxruntime import import_runtime, session_options
 from semscan.engine.backends.onnxsettings import cuda_settings, tensorrt_settings
 from semscan.engine.backends.ways import Way
@@ -70,8 +70,7 @@ class OnnxDeviceBackend:
             OutOfDeviceMemory: the device has too little memory for this batch.
             DeviceError: it fails.
         """
-        if tiles.dtype != np.uint8 or tiles.shape[1:] != self._shape or not len(tiles):
-            raise ValueError(f"tiles must be uint8 [B>0, {', '.join(map(str, self._shape))}], not {tiles.shape}")
+        check_tiles(tiles, self._shape)
         return self._do(lambda: self._batch(len(tiles)).infer(tiles))
 
     def resident(self, size: int) -> Callable[[], None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.backends.failures import Unusable, failure, unreadable
+from semscan.engine.backends.failures import Unusable, check_tiles, failure, unreadable
 from semscan.engine.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ class OnnxRuntimeBackend:
             OutOfDeviceMemory: there is too little memory for this batch.
             DeviceError: the runtime fails.
         """
-        if tiles.dtype != np.uint8 or tiles.shape[1:] != self._shape or not len(tiles):
-            raise ValueError(f"tiles must be uint8 [B>0, {', '.join(map(str, self._shape))}], not {tiles.shape}")
+        check_tiles(tiles, self._shape)
         logits = np.empty(len(tiles), np.float32)
         try:
             for start in range(0, len(tiles), _AT_ONCE):

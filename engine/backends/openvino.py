@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from semscan.engine.backends.failures import failure, unreadable
+from semscan.engine.backends.failures import check_tiles, failure, unreadable
 from semscan.engine.bundle import Bundle
 from semscan.engine.errors import DeviceError, ModelError
 
@@ -56,8 +56,7 @@ class OpenVinoBackend:
             OutOfDeviceMemory: there is too little memory for this batch.
             DeviceError: the runtime fails.
         """
-        if tiles.dtype != np.uint8 or tiles.shape[1:] != self._shape or not len(tiles):
-            raise ValueError(f"tiles must be uint8 [B>0, {', '.join(map(str, self._shape))}], not {tiles.shape}")
+        check_tiles(tiles, self._shape)
         logits = np.empty(len(tiles), np.float32)
         at_once = len(self._tiles)
         try:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semscan.engine.backends.cudart import Cuda
-from semscan.engine.backends.failures import OutOfDeviceMemory, Unusable
+from semscan.engine.backends.failures import OutOfDeviceMemory, Unusable, check_tiles
 from semscan.engine.backends.plan import PlanKey, read_key, require_same
 from semscan.engine.bundle import Bundle
 from semscan.engine.errors import DeviceError, ModelError
@@ -83,8 +83,7 @@ class TensorRtBackend:
             OutOfDeviceMemory: the device has too little memory for this batch.
             DeviceError: it fails.
         """
-        if tiles.dtype != np.uint8 or tiles.shape[1:] != self._shape or not len(tiles):
-            raise ValueError(f"tiles must be uint8 [B>0, {', '.join(map(str, self._shape))}], not {tiles.shape}")
+        check_tiles(tiles, self._shape)
         self._cuda.use()  # the thread that scores is not the one that opened the device
         logits = np.empty(len(tiles), np.float32)
         share = min(-(-len(tiles) // LANES), self._largest)
