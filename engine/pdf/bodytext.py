@@ -38,7 +38,7 @@ _NUMBER = r"(?:[A-Z][.\-]?)?\d{1,3}(?:\.\d{1,2})?(?!\d)"
 _LETTERS = rf"[A-Za-z](?:\s?{_JOINT}\s?[A-Za-z](?![A-Za-z]))*(?![A-Za-z])"
 _REFERENCE = re.compile(
     r"(?<![A-Za-z])(?:(?P<prefix>Extended\s+Data|Supplementa(?:ry|l)|Supporting|Suppl?\.?|ESI)\s+)?"
-    r"(?:Fig(?:ure)?|Abb(?:ildung)?)(?P<plural>e?n?s?)(?![A-Za-z])\s?\.?\s?(?=[A-Z]?[.\-]?\d)"
+    r"(?:[Ff]ig(?:ure)?|FIG(?:URE)?|Abb(?:ildung)?)(?P<plural>e?n?[sS]?)(?![A-Za-z])\s?\.?\s?(?=[A-Z]?[.\-]?\d)"
 )
 _ITEM = re.compile(rf"(?P<number>{_NUMBER})(?:\s?\((?P<held>{_LETTERS})\)|(?P<own>{_LETTERS}))?")
 _MORE_LETTERS = re.compile(rf"\s?{_JOINT}\s?\((?P<held>{_LETTERS})\)")
@@ -48,7 +48,7 @@ _MOST_FIGURES, _MOST_LETTERS = 12, 26
 
 _ENDS = re.compile(r"[.!?][\d,\u2013\[\]-]{0,9}\s+(?=[A-Z\u00c0-\u00de])")
 _ABBREVIATED = re.compile(
-    r"(?:\b(?:Figs?|Abb|al|e\.g|i\.e|ca|vs|cf|Eqs?|Refs?|resp|approx|No|Dr|Prof|St|Tab)|\b[A-Z])\Z"
+    r"(?:\b(?:[Ff]igs?|FIGS?|Abb|al|e\.g|i\.e|ca|vs|cf|Eqs?|Refs?|resp|approx|No|Dr|Prof|St|Tab)|\b[A-Z])\Z"
 )
 _WITHIN = re.compile(r"\b(?:in|on|by|from|of|see|and|im?n?|aus)\s+(?:the\s+)?\Z", re.IGNORECASE)
 
