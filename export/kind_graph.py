@@ -1,7 +1,7 @@
 """The ONNX graph of the SEM-or-not gate: several trained networks, their probabilities averaged.
 
 The engine reads the constants by the names given here and computes the same with NumPy
-(:mod:`semscan.engine.figures.network`).
+(:mod:`semscan.engine.figures.kindnet`).
 """
 
 from __future__ import annotations

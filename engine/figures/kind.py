@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from semscan.engine.bundle import GATE
 from semscan.engine.errors import ModelError
 from semscan.engine.figures import texture
-from semscan.engine.figures.network import GateNetwork
+from semscan.engine.figures.kindnet import GateNetwork
 from semscan.engine.figures.quality import is_coloured
 from semscan.engine.figures.views import COLOUR_NAMES, PATCH_PX, colour_summary, take_views
 from semscan.engine.pdf.methodwords import DERIVED, ELECTRON, GRAPH, MAP, SEM

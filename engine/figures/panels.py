@@ -27,8 +27,8 @@ from semscan.engine.figures.filling import (
 from semscan.engine.figures.gutters import find_gutters
 from semscan.engine.figures.lines import Gutter, Lines, Samples
 from semscan.engine.figures.margins import trim_margins
-from semscan.engine.figures.parts import Slab, cover, graphics, is_clear, reading_order
 from semscan.engine.figures.seams import find_seams
+from semscan.engine.figures.slabs import Slab, cover, graphics, is_clear, reading_order
 from semscan.engine.geometry import Box
 
 _DEEPEST = 8

@@ -77,7 +77,7 @@ def earlier_quality(grey: NDArray[np.uint8], box: Box, steps: Sequence[int]) -> 
     counts = np.bincount(numbers.ravel(), minlength=_FIRST[-1] + _LARGEST + 2).reshape(len(own), -1)[:, :-1]
     single, total = 0.0, 0
     twice = np.zeros(100)
-    for step in {step for step in own.tolist() if 1 <= step <= _COARSEST}:  # a file may hold any number
+    for step in sorted({step for step in own.tolist() if 1 <= step <= _COARSEST}):  # a file may hold any number
         columns = np.flatnonzero(own == step)
         alike = counts[columns]
         fits = (alike.astype(np.float32) @ _log_shares(step).T).reshape(len(columns), len(_WIDTHS), -1)

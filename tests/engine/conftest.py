@@ -4,8 +4,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from semscan.engine.bundle import load_bundle
 from semscan.engine.document import Document
 from semscan.engine.figures.kind import KindGate
 from semscan.engine.options import ScanOptions
@@ -13,6 +15,18 @@ from semscan.engine.records import NoticeRecord
 from semscan.engine.sources import Intake
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    """The shipped model."""
+    return load_bundle()
+
+
+@pytest.fixture(scope="module")
+def tiles():
+    """A few tiles of noise, uint8 [5, 1, 128, 128]."""
+    return np.random.default_rng(2).integers(90, 160, (5, 1, 128, 128), dtype=np.uint8)
 
 
 @pytest.fixture

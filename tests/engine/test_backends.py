@@ -15,16 +15,6 @@ from semscan.engine.errors import DeviceError, ModelError, UsageError
 from semscan.engine.selftest import golden_self_test
 
 
-@pytest.fixture(scope="module")
-def bundle():
-    return load_bundle()
-
-
-@pytest.fixture(scope="module")
-def tiles():
-    return np.random.default_rng(2).integers(90, 160, (5, 1, 128, 128), dtype=np.uint8)
-
-
 def pretend_installed(monkeypatch, *names):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if name in names else None)
 

@@ -17,23 +17,12 @@ from semscan.engine.backends.failures import OutOfDeviceMemory, Unusable
 from semscan.engine.backends.onnxdevice import BoundBatch, require_all_on
 from semscan.engine.backends.onnxruntime import open_session
 from semscan.engine.backends.ways import Way
-from semscan.engine.bundle import load_bundle
 from semscan.engine.errors import DeviceError
 from semscan.engine.selftest import golden_self_test, open_proved
 
 PAPER = str(Path(__file__).parents[2] / "examples" / "paper.pdf")
 PLAIN = {"device_id": "0", "cudnn_conv_algo_search": "EXHAUSTIVE", "use_tf32": "0"}
 NHWC, GRAPH = {"prefer_nhwc": "1"}, {"enable_cuda_graph": "1"}
-
-
-@pytest.fixture(scope="module")
-def bundle():
-    return load_bundle()
-
-
-@pytest.fixture(scope="module")
-def tiles():
-    return np.random.default_rng(2).integers(90, 160, (5, 1, 128, 128), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from semscan.engine.figures.gutters import find_gutters
 from semscan.engine.figures.lines import Gutter, Samples, block_means, bridged_runs, lowest_and_highest, runs
 from semscan.engine.figures.margins import trim_margins
 from semscan.engine.figures.panels import split_figure, split_panels
-from semscan.engine.figures.parts import Slab, graphics
 from semscan.engine.figures.seams import find_seams
+from semscan.engine.figures.slabs import Slab, graphics
 from semscan.engine.geometry import Box
 
 
